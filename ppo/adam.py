@@ -1,0 +1,35 @@
+"""Adam (Kingma and Ba 2015) for one run's parameter vector, written to be mapped over a pack."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+DECAY_1, DECAY_2 = 0.9, 0.999
+
+
+class AdamState(NamedTuple):
+    """Moments, and how many steps were taken."""
+
+    m: Tensor  # [n]
+    v: Tensor  # [n]
+    steps: Tensor  # [] float64: precise enough for 1 - 0.999^steps
+
+    @classmethod
+    def zeros(cls, theta: Tensor) -> AdamState:
+        """The state before the first step; leading dimensions of theta are kept."""
+        return cls(torch.zeros_like(theta), torch.zeros_like(theta), torch.zeros(theta.shape[:-1], dtype=torch.float64))
+
+
+def adam_step(
+    theta: Tensor, grad: Tensor, state: AdamState, *, lr: Tensor, epsilon: Tensor
+) -> tuple[Tensor, AdamState]:
+    """theta [n] one step down the gradient; epsilon is added to sqrt(v) before bias correction, as in TensorFlow."""
+    steps = state.steps + 1
+    m = DECAY_1 * state.m + (1 - DECAY_1) * grad
+    v = DECAY_2 * state.v + (1 - DECAY_2) * grad * grad
+    correction = torch.sqrt(1 - DECAY_2**steps) / (1 - DECAY_1**steps)
+    stepsize = lr * correction.to(lr.dtype)
+    return theta - stepsize * m / (torch.sqrt(v) + epsilon), AdamState(m, v, steps)

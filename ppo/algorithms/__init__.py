@@ -1,0 +1,57 @@
+"""The algorithms: what each does between collecting and recording (DESIGN: "An algorithm = one file + one yaml")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from ppo.algorithms.ppo import PPOLearner
+from ppo.algorithms.random import RandomLearner
+from ppo.collect import Actor, Rollout
+from ppo.config import Config
+from ppo.envs.lockstep import Floats
+from ppo.filters import ObsFilter
+from ppo.networks import FlatNetwork
+from ppo.streams import Streams
+
+
+class Learner(Protocol):
+    """The learning state of a pack, one row per lane, and the two verbs that follow collecting."""
+
+    @property
+    def actor(self) -> Actor:
+        """Acts with the newest parameters."""
+        ...
+
+    @property
+    def keep_final(self) -> bool:
+        """Whether a rollout must hold the observations before resets."""
+        ...
+
+    def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter, /) -> Any:
+        """What `update` learns from."""
+        ...
+
+    def update(self, batch: Any, obs_filter: ObsFilter, progress: Floats, /) -> dict[str, Floats]:
+        """Learn from a batch; progress [L] in [0, 1). Returns columns of `updates.csv`, each [L]."""
+        ...
+
+    def get_state(self, lane: int, /) -> dict[str, Any]:
+        """Everything of one lane that later updates depend on."""
+        ...
+
+    def set_state(self, lane: int, state: dict[str, Any], /) -> None:
+        """Put one lane back to a state of `get_state`."""
+        ...
+
+
+LEARNERS: dict[str, Callable[..., Learner]] = {"ppo": PPOLearner, "random": RandomLearner}
+
+
+def make_learner(
+    configs: Sequence[Config], network: FlatNetwork, theta: Tensor, streams: Sequence[Streams]
+) -> Learner:
+    """The learner of a pack of runs, which all have the same algorithm."""
+    return LEARNERS[configs[0].algorithm.name](configs, network, theta, streams)

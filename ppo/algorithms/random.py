@@ -1,0 +1,44 @@
+"""Random policies: the zero of Table 1's normalised score (section 6.1), in both readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ppo.collect import Actor, PolicyActor, Rollout, UniformActor
+from ppo.config import Config, Random
+from ppo.envs.lockstep import Floats
+from ppo.filters import ObsFilter
+from ppo.networks import FlatNetwork
+from ppo.streams import Streams
+
+
+class RandomLearner:
+    """Acts and never learns."""
+
+    keep_final = False
+
+    def __init__(
+        self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, _streams: Sequence[Streams]
+    ) -> None:
+        settings = configs[0].algorithm
+        self.theta = theta
+        uniform = isinstance(settings, Random) and settings.policy == "uniform"
+        self.actor: Actor = UniformActor(network.spec) if uniform else PolicyActor(network, theta)
+
+    def estimate_advantages(self, rollout: Rollout, _obs_filter: ObsFilter) -> Rollout:
+        """Nothing is estimated."""
+        return rollout
+
+    def update(self, _batch: Rollout, _obs_filter: ObsFilter, _progress: Floats) -> dict[str, Floats]:
+        """Nothing is learned; the filter too stays as it was before the first update."""
+        return {}
+
+    def get_state(self, lane: int) -> dict[str, Any]:
+        """The untrained parameters, so that they can be looked at."""
+        return {"theta": self.theta[lane].cpu().clone()}
+
+    def set_state(self, _lane: int, _state: dict[str, Any]) -> None:
+        """The parameters follow from the seed."""

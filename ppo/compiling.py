@@ -1,0 +1,48 @@
+"""When and how functions of a pack are compiled. It depends on a run's config alone, never on its pack (law 1)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ppo.config import PPO, Config
+
+log = logging.getLogger(__name__)
+
+WORTH_COMPILING = 10_000  # minibatch steps; below, a cold compiler takes longer than it saves
+OPTIONS: dict[str, Any] = {"realize_opcount_threshold": 10}  # a tanh is stored, not computed again by every consumer
+
+
+def wants_compile(config: Config) -> bool:
+    """Whether a run's update is compiled: as asked for, or for long runs; never without a C++ compiler."""
+    wanted = config.execution.compile
+    if wanted == "auto":
+        wanted = minibatch_steps(config) >= WORTH_COMPILING
+    if wanted and not has_compiler():
+        log.warning("no C++ compiler found (g++, clang++ or $CXX): going on without compiling, which is slower")
+        return False
+    return bool(wanted)
+
+
+def minibatch_steps(config: Config) -> int:
+    """Gradient steps of a whole run."""
+    if not isinstance(config.algorithm, PPO):
+        return 0
+    per_iteration = config.batch_size // config.algorithm.minibatch_size * config.algorithm.epochs
+    return per_iteration * config.iterations
+
+
+def has_compiler() -> bool:
+    """Whether torch.compile finds a C++ compiler."""
+    return any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
+
+
+def compiled(function: Callable[..., Any], enabled: bool) -> Callable[..., Any]:
+    """`function`, fused by torch.compile if enabled."""
+    return torch.compile(function, dynamic=False, options=OPTIONS) if enabled else function
+

@@ -1,0 +1,160 @@
+"""From Hydra overrides to runs: `conf/` composed, every mistake told in one sentence (DESIGN: law 7)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ppo.config import Config, to_config
+from ppo.errors import UserError, near
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+
+
+def compose(overrides: Sequence[str] = ()) -> Config:
+    """The run that Hydra overrides describe: `env=hopper surrogate=clip surrogate.epsilon=0.2 seed=0`.
+
+    Raises UserError for anything unknown or impossible.
+    """
+    return to_config(compose_mapping(overrides))
+
+
+def compose_mapping(overrides: Sequence[str]) -> dict[str, Any]:
+    """The composed, resolved mapping, not yet checked against the schema."""
+    parsed = parse(overrides)
+    for override in parsed:
+        if override.is_sweep_override():
+            raise UserError(f"{override.input_line} names several values: add -m to train them all.")
+    choices = tuple(f"{o.key_or_group}={_choice(o)}" for o in parsed if o.key_or_group in groups())
+    return _apply(_composed(choices).copy(), [o for o in parsed if o.key_or_group not in groups()])
+
+
+def load_mapping(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """The mapping of a run folder's `config.yaml`, with overrides of its values."""
+    try:
+        content = OmegaConf.create(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path} cannot be read as a config ({_first_line(error)}).") from None
+    if not isinstance(content, DictConfig):
+        raise UserError(f"{path} cannot be read as a config: it must be a mapping of keys.")
+    return _apply(content, parse(overrides))
+
+
+def expand(overrides: Sequence[str]) -> list[list[str]]:
+    """Hydra's multirun grammar: the product of all values, the last axis fastest; every run's own overrides."""
+    axes = []
+    for override in parse(overrides):
+        if override.is_sweep_override():
+            axes.append([f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()])
+        else:
+            axes.append([override.input_line or ""])
+    return [list(combination) for combination in itertools.product(*axes)]
+
+
+def parse(overrides: Sequence[str]) -> list[Override]:
+    """Hydra's own parser; UserError where it does not understand."""
+    try:
+        return [OverridesParser.create().parse_override(o) for o in overrides]
+    except HydraException as error:
+        reason = _first_line(error)
+        bad = next((o for o in overrides if not _parses(o)), "")
+        raise UserError(f"{bad!r} is not an override ({reason}): key=value is allowed.") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]
+
+
+def _parses(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+@lru_cache
+def groups() -> dict[str, tuple[str, ...]]:
+    """The config groups and what can be chosen in each."""
+    folders = sorted(p for p in CONF.iterdir() if p.is_dir() and any(p.glob("*.yaml")))
+    return {p.name: tuple(sorted(f.stem for f in p.glob("*.yaml") if f.stem != "mujoco")) for p in folders}
+
+
+def _choice(override: Override) -> str:
+    choice, group = str(override.value()), override.key_or_group
+    if override.is_add() or override.is_delete():
+        raise UserError(f"{override.input_line!s} is not possible: {group}=CHOICE is allowed.")
+    if choice not in groups()[group]:
+        raise UserError(f"{group}={choice} is unknown: {near(choice, groups()[group])}.")
+    return choice
+
+
+@lru_cache(maxsize=256)
+def _composed(choices: tuple[str, ...]) -> DictConfig:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra_compose("config", overrides=list(choices))
+
+
+def _apply(config: DictConfig, overrides: Iterable[Override]) -> dict[str, Any]:
+    """Set values of keys that are there already, and resolve."""
+    OmegaConf.set_struct(config, True)
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_delete():
+            raise UserError(f"{override.input_line} is not possible: keys cannot be removed.")
+        if not _has(config, key):
+            raise UserError(f"unknown key {key}: {near(key, _siblings(config, key))}.")
+        value = override.value()
+        if OmegaConf.is_dict(OmegaConf.select(config, key)) and not isinstance(value, dict):
+            raise UserError(f"{key}={value!s} is not possible: {key} is a group of keys.")
+        OmegaConf.update(config, key, value)
+    try:
+        values = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        raise UserError(f"the config cannot be resolved: {_first_line(error)}.") from None
+    assert isinstance(values, dict)
+    if missing := [key for key in _keys(config) if OmegaConf.is_missing(*_parent(config, key))]:
+        raise UserError(f"{missing[0]} is missing: give {missing[0]}=VALUE.")
+    return {str(k): v for k, v in values.items()}
+
+
+def _has(config: DictConfig, key: str) -> bool:
+    parent, leaf = _parent(config, key)
+    return isinstance(parent, DictConfig) and leaf in parent.keys()  # noqa: SIM118 - "in" is false for missing values
+
+
+def _parent(config: DictConfig, key: str) -> tuple[Any, str]:
+    path, _, leaf = key.rpartition(".")
+    try:
+        return (OmegaConf.select(config, path) if path else config), leaf
+    except OmegaConfBaseException:
+        return None, leaf
+
+
+def _siblings(config: DictConfig, key: str) -> list[str]:
+    """The keys beside which `key` would stand; those of the root where it has no parent."""
+    parent = _parent(config, key)[0]
+    path = key.rpartition(".")[0] if isinstance(parent, DictConfig) else ""
+    node = parent if path else config
+    return [f"{path}.{name!s}" if path else str(name) for name in node.keys()]  # noqa: SIM118
+
+
+def _keys(config: DictConfig, path: str = "") -> list[str]:
+    """All dotted keys that hold a value."""
+    keys = []
+    for name in config.keys():  # noqa: SIM118 - a DictConfig's items() resolves, and fails on missing values
+        node = config._get_node(name)
+        keys += _keys(node, f"{path}{name!s}.") if isinstance(node, DictConfig) else [f"{path}{name!s}"]
+    return keys

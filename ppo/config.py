@@ -1,0 +1,209 @@
+"""What a run is: the schema of `conf/` as frozen dataclasses, and the checks between keys (DESIGN: words, law 7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ppo.errors import UserError, near
+from ppo.schema import Count, Finite, Fraction, Natural, NonNegative, Positive, Sizes, build
+
+
+@dataclass(frozen=True)
+class Env:
+    """A task: which suite steps it, its Gymnasium id, and when an episode is cut."""
+
+    suite: Literal["mujoco", "gymnasium"]
+    id: str
+    time_limit: Count | None
+
+
+@dataclass(frozen=True)
+class Network:
+    """Tanh layers of policy and value function (section 6.1)."""
+
+    hidden: Sizes
+    shared: bool
+    log_std: Finite
+
+
+@dataclass(frozen=True)
+class PPO:
+    """Algorithm 1 with the hyperparameters of Tables 3-5; `conf/algorithm/ppo.yaml` says what each key means."""
+
+    name: Literal["ppo"]
+    horizon: Count
+    num_actors: Count
+    time_limit: Literal["terminal", "bootstrap"]
+    gamma: Fraction
+    lam: Fraction
+    normalize_adv: Literal["batch", "minibatch", "none"]
+    normalize_reward: bool
+    epochs: Count
+    minibatch_size: Count
+    lr: Positive
+    lr_schedule: Literal["constant", "linear"]
+    epsilon_schedule: Literal["constant", "linear"]
+    adam_epsilon: Positive
+    c1: NonNegative
+    c2: NonNegative
+    max_grad_norm: Positive | None
+    value_clip: Positive | None
+    network: Network
+    normalize_obs: bool
+
+
+@dataclass(frozen=True)
+class Random:
+    """A policy that never learns."""
+
+    name: Literal["random"]
+    policy: Literal["untrained", "uniform"]
+    horizon: Count
+    num_actors: Count
+    network: Network
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """Which objective is maximised, and its coefficients; those its kind does not have are None."""
+
+    name: str
+    epsilon: Positive | None = None
+    reading: Literal["ratio", "objective"] | None = None
+    d_targ: Positive | None = None
+    beta: Positive | None = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where and how fast a run is trained; no part of what it is."""
+
+    outputs: str
+    run_dir: str | None
+    resume: bool
+    device: Literal["cpu", "cuda"]
+    threads: Count
+    compile: Literal["auto", True, False]
+    checkpoint_seconds: NonNegative
+
+
+Algorithm = PPO | Random
+ALGORITHMS: dict[str, type[Algorithm]] = {"ppo": PPO, "random": Random}
+SURROGATES: dict[str, tuple[str, ...]] = {  # name -> the coefficients it has
+    "none": (),
+    "clip": ("epsilon",),
+    "clip_log": ("epsilon", "reading"),
+    "kl_fixed": ("beta",),
+    "kl_adaptive": ("d_targ", "beta"),
+}
+EXECUTION_KEYS = tuple(f.name for f in fields(Execution))
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, and how to execute it."""
+
+    env: Env
+    algorithm: Algorithm
+    surrogate: Surrogate | None  # None: the algorithm maximises none
+    seed: Natural
+    total_steps: Count
+    execution: Execution
+
+    @property
+    def batch_size(self) -> int:
+        """Environment steps per iteration, N * T."""
+        return self.algorithm.horizon * self.algorithm.num_actors
+
+    @property
+    def iterations(self) -> int:
+        """Iterations until `total_steps` are reached."""
+        return math.ceil(self.total_steps / self.batch_size)
+
+
+def to_config(values: Mapping[str, Any]) -> Config:
+    """The run that a composed mapping describes; UserError for anything unknown or impossible."""
+    rest = dict(values)
+    execution = build(Execution, {k: rest.pop(k) for k in EXECUTION_KEYS if k in rest})
+    algorithm, surrogate = rest.pop("algorithm", None), rest.pop("surrogate", None)
+    head = build(_Head, rest)
+    config = Config(
+        env=head.env,
+        algorithm=_algorithm(algorithm),
+        surrogate=_surrogate(surrogate) if _name(algorithm, "algorithm") == "ppo" else None,
+        seed=head.seed,
+        total_steps=head.total_steps,
+        execution=execution,
+    )
+    _check(config)
+    return config
+
+
+def to_mapping(config: Config) -> dict[str, Any]:
+    """The plain mapping that `to_config` makes the same run from: the content of a run's `config.yaml`."""
+    values = asdict(config) | {"algorithm": _plain(asdict(config.algorithm))}
+    values |= values.pop("execution")
+    if config.surrogate is None:
+        del values["surrogate"]
+    else:
+        values["surrogate"] = {k: v for k, v in asdict(config.surrogate).items() if v is not None}
+    return values
+
+
+@dataclass(frozen=True)
+class _Head:
+    env: Env
+    seed: Natural
+    total_steps: Count
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    network = values["network"] | {"hidden": list(values["network"]["hidden"])}
+    return values | {"network": network}
+
+
+def _name(values: Any, key: str) -> str:
+    if not isinstance(values, Mapping) or "name" not in values:
+        raise UserError(f"{key}.name is missing: a group of keys with a name is needed.")
+    return str(values["name"])
+
+
+def _algorithm(values: Any) -> Algorithm:
+    name = _name(values, "algorithm")
+    if name not in ALGORITHMS:
+        raise UserError(f"algorithm.name={name} is unknown: {near(name, ALGORITHMS)}.")
+    return build(ALGORITHMS[name], values, "algorithm.")
+
+
+def _surrogate(values: Any) -> Surrogate:
+    name = _name(values, "surrogate")
+    if name not in SURROGATES:
+        raise UserError(f"surrogate.name={name} is unknown: {near(name, SURROGATES)}.")
+    surrogate = build(Surrogate, values, "surrogate.")
+    for key in ("epsilon", "reading", "d_targ", "beta"):
+        given, needed = getattr(surrogate, key), key in SURROGATES[name]
+        if given is None and needed:
+            raise UserError(f"surrogate.{key} is missing: surrogate {name} needs it.")
+        if given is not None and not needed:
+            raise UserError(f"surrogate.{key}={given} is not possible: surrogate {name} has no {key}.")
+    if surrogate.reading == "objective" and surrogate.epsilon is not None and surrogate.epsilon >= 1:
+        raise UserError(f"surrogate.epsilon={surrogate.epsilon} is not possible: log(1 - epsilon) needs it below 1.")
+    return surrogate
+
+
+def _check(config: Config) -> None:
+    """The conditions that tie keys to one another."""
+    batch, algorithm = config.batch_size, config.algorithm
+    size = f"num_actors * horizon = {algorithm.num_actors} * {algorithm.horizon} = {batch}"
+    if config.total_steps < batch:
+        raise UserError(f"total_steps={config.total_steps} is below one iteration: at least {size} is allowed.")
+    if not isinstance(algorithm, PPO):
+        return
+    if batch % algorithm.minibatch_size:
+        given = f"algorithm.minibatch_size={algorithm.minibatch_size}"
+        raise UserError(f"{given} does not divide {size}: a divisor is allowed.")
+    if algorithm.minibatch_size < 2 and algorithm.normalize_adv == "minibatch":
+        raise UserError("algorithm.minibatch_size=1 leaves nothing to normalize per minibatch: at least 2 is allowed.")

@@ -1,0 +1,109 @@
+"""The two policies' distributions as pure functions: diagonal Gaussian and categorical (section 6.1).
+
+A distribution is one tensor `dist` [..., D]: mean and log standard deviation side by side, or logits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+class Distribution(Protocol):
+    """Pure functions of `dist` tensors; each sums over action dimensions."""
+
+    action_columns: int  # columns of one action
+    dist_columns: int  # columns of one `dist`
+
+    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Random numbers to act with, float32 [*shape, action_columns]."""
+        ...
+
+    def push(self, noise: Tensor, log_std: Tensor | None) -> Tensor:
+        """The part of `sample` that does not depend on the state, for all steps of a rollout at once, like `noise`."""
+        ...
+
+    def sample(self, head: Tensor, push: Tensor) -> Tensor:
+        """Actions [..., action_columns] from the policy head's output: means or logits."""
+        ...
+
+    def logp(self, dist: Tensor, action: Tensor) -> Tensor:
+        """Log-probability of an action as it was sampled, unclipped [...]."""
+        ...
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """KL[old, new] in nats [...]."""
+        ...
+
+    def entropy(self, dist: Tensor) -> Tensor:
+        """Entropy in nats [...]."""
+        ...
+
+
+class Gaussian:
+    """Independent normals; `dist` is [mean, log_std]."""
+
+    def __init__(self, size: int) -> None:
+        self.action_columns = size
+        self.dist_columns = 2 * size
+
+    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return generator.standard_normal((*shape, self.action_columns), dtype=np.float32)
+
+    def push(self, noise: Tensor, log_std: Tensor | None) -> Tensor:
+        return noise if log_std is None else noise * torch.exp(log_std)
+
+    def sample(self, head: Tensor, push: Tensor) -> Tensor:
+        return head + push
+
+    def logp(self, dist: Tensor, action: Tensor) -> Tensor:
+        mean, log_std = dist.chunk(2, -1)
+        z = (action - mean) * torch.exp(-log_std)
+        return (-0.5 * z * z - log_std - HALF_LOG_2PI).sum(-1)
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        mean_old, log_std_old = old.chunk(2, -1)
+        mean, log_std = new.chunk(2, -1)
+        spread = torch.exp(2 * (log_std_old - log_std))
+        shift = ((mean_old - mean) * torch.exp(-log_std)) ** 2
+        return (log_std - log_std_old + 0.5 * (spread + shift - 1)).sum(-1)
+
+    def entropy(self, dist: Tensor) -> Tensor:
+        log_std = dist.chunk(2, -1)[1]
+        return (log_std + HALF_LOG_2PI + 0.5).sum(-1)
+
+
+class Categorical:
+    """One of n choices; `dist` is logits, an action its index as a float."""
+
+    def __init__(self, size: int) -> None:
+        self.action_columns = 1
+        self.dist_columns = size
+
+    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return generator.random((*shape, 1), dtype=np.float32)
+
+    def push(self, noise: Tensor, log_std: Tensor | None) -> Tensor:  # noqa: ARG002
+        return noise
+
+    def sample(self, head: Tensor, push: Tensor) -> Tensor:
+        below = torch.cumsum(torch.softmax(head, -1), -1) <= push  # inverse of the cumulative distribution
+        return below[..., :-1].sum(-1, keepdim=True).to(head.dtype)
+
+    def logp(self, dist: Tensor, action: Tensor) -> Tensor:
+        chosen = torch.arange(self.dist_columns, device=dist.device) == action
+        return (torch.log_softmax(dist, -1) * chosen).sum(-1)
+
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        logp_old, logp = torch.log_softmax(old, -1), torch.log_softmax(new, -1)
+        return (torch.exp(logp_old) * (logp_old - logp)).sum(-1)
+
+    def entropy(self, dist: Tensor) -> Tensor:
+        logp = torch.log_softmax(dist, -1)
+        return -(torch.exp(logp) * logp).sum(-1)

@@ -1,0 +1,174 @@
+"""Any registered Gymnasium environment, stepped in lock-step at Gymnasium's own speed (DESIGN: ppo).
+
+What it asks of the environment is a flat Box observation and a Box or Discrete action.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import partial
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import parse_env_id
+from gymnasium.spaces import Box, Discrete, Space
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from ppo.envs.lockstep import Bools, Floats, Spec, Step
+from ppo.errors import UserError, near
+
+_log = logging.getLogger(__name__)
+
+
+def check(env_id: str) -> None:
+    """UserError if there is no such environment, or it has spaces that the networks cannot take."""
+    env = _make(env_id)
+    try:
+        _spec(env_id, env.observation_space, env.action_space)
+    finally:
+        env.close()
+
+
+def _make(env_id: str, time_limit: int | None = None) -> gymnasium.Env[Any, Any]:
+    """One environment; UserError if it cannot be made."""
+    try:
+        return gymnasium.make(env_id, max_episode_steps=time_limit, disable_env_checker=True)
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise UserError(f"env.id={env_id} cannot be made: {_first_line(error)}.") from error
+    except (gymnasium.error.Error, ModuleNotFoundError) as error:
+        raise UserError(f"env.id={env_id} is unknown to env.suite=gymnasium: {near(env_id, _latest_ids())}.") from error
+    except Exception as error:  # it is the environment's own code that runs here
+        raise UserError(f"env.id={env_id} cannot be made: {type(error).__name__}: {_first_line(error)}.") from error
+
+
+def _first_line(error: Exception) -> str:
+    """An error as part of a sentence."""
+    return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+
+
+def _latest_ids() -> list[str]:
+    """The registered ids, each environment in its highest version only."""
+    latest: dict[tuple[str | None, str], tuple[int, str]] = {}
+    for env_id in gymnasium.registry:
+        namespace, name, version = parse_env_id(env_id)
+        key = (namespace, name)
+        latest[key] = max(latest.get(key, (-1, "")), (version or 0, env_id))
+    return [env_id for _, env_id in latest.values()]
+
+
+def _spec(env_id: str, observations: Space[Any], actions: Space[Any]) -> Spec:
+    """Sizes of the two spaces; UserError if the networks cannot take them."""
+    if not isinstance(observations, Box) or len(observations.shape) != 1:
+        raise UserError(
+            f"env.id={env_id} cannot be trained on: its observation space is {_in_a_line(observations)}, and allowed is "
+            "a Box of one dimension."
+        )
+    obs_size = observations.shape[0]
+    if isinstance(actions, Discrete):
+        choices = int(actions.n)
+        return Spec(obs_size, choices, True, np.zeros(1), np.full(1, choices - 1.0))
+    if not isinstance(actions, Box) or not np.issubdtype(actions.dtype, np.floating):
+        raise UserError(
+            f"env.id={env_id} cannot be trained on: its action space is {_in_a_line(actions)}, and allowed are Discrete "
+            "and a Box of real numbers."
+        )
+    low, high = (bound.astype(np.float64).ravel() for bound in (actions.low, actions.high))
+    return Spec(obs_size, low.size, False, low, high)
+
+
+def _in_a_line(space: Space[Any]) -> str:
+    """A space as part of a sentence."""
+    text = re.sub(r"\s+", " ", str(space))
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+class GymnasiumSuite:
+    """The LockStep of any environment by its id. `generators` are PCG64, [L][N], and from now on the suite's own.
+
+    An environment's inner state is out of reach: `get_state` saves the generators only, and `set_state` starts new
+    episodes, seeded from them.
+    """
+
+    restores_exactly = False
+
+    def __init__(
+        self, env_id: str, generators: list[list[np.random.Generator]], time_limit: int | None = None
+    ) -> None:
+        self._generators = generators
+        lanes, actors = len(generators), len(generators[0])
+        make = [partial(_make, env_id, time_limit)] * actors
+        # The lane's rows are copied into our own arrays, so SyncVectorEnv need not copy them first.
+        self._envs = [SyncVectorEnv(make, copy=False, autoreset_mode=AutoresetMode.SAME_STEP) for _ in range(lanes)]
+        self._action_space = self._envs[0].single_action_space
+        self.spec = _spec(env_id, self._envs[0].single_observation_space, self._action_space)
+        self.failures: dict[int, Exception] = {}
+        obs, none = np.zeros((lanes, actors, self.spec.obs_size)), np.zeros((lanes, actors), np.bool_)
+        self._last = Step(obs, np.zeros((lanes, actors)), none, none, obs)
+        self.set_active(np.ones(lanes, np.bool_))
+
+    def reset(self) -> Floats:
+        """Start an episode everywhere; returns obs [L, N, obs]."""
+        obs = self._last.obs.copy()
+        for lane in range(len(self._envs)):
+            self._start(lane, obs)
+        none = np.zeros_like(self._last.terminated)
+        self._last = Step(obs, np.zeros_like(self._last.reward), none, none, obs)
+        return obs.copy()
+
+    def step(self, action: Floats) -> Step:
+        """Advance every active lane by one action [L, N, action], sent unclipped ([L, N, 1] choices if discrete)."""
+        obs, reward, terminated, truncated, final_obs = step = Step._make(rows.copy() for rows in self._last)
+        for lane in np.flatnonzero(self._active).tolist():
+            try:
+                result = self._envs[lane].step(self._to_env(action[lane]))
+            except Exception as error:
+                self._fail(lane, error)
+                continue
+            obs[lane], reward[lane], terminated[lane], truncated[lane], info = result
+            final_obs[lane] = obs[lane]
+            for actor in np.flatnonzero(terminated[lane] | truncated[lane]).tolist():
+                final_obs[lane, actor] = info["final_obs"][actor]
+        self._last = step
+        return step
+
+    def set_active(self, lanes: Bools) -> None:
+        """Step only these lanes [L] from now on. A lane that has failed stays out."""
+        self._active = np.array(lanes, np.bool_)
+        self._active[list(self.failures)] = False
+
+    def get_state(self, lane: int) -> dict[str, Any]:
+        """The lane's generators; torch.load(weights_only=True) can read them."""
+        return {"generators": [generator.bit_generator.state for generator in self._generators[lane]]}
+
+    def set_state(self, lane: int, state: dict[str, Any]) -> Floats:
+        """Start new episodes in one lane, the same ones for the same state; returns their obs [N, obs]."""
+        for generator, saved in zip(self._generators[lane], state["generators"], strict=True):
+            generator.bit_generator.state = saved
+        self._last = Step._make(rows.copy() for rows in self._last)
+        self._start(lane, self._last.obs)
+        return self._last.obs[lane].copy()
+
+    def _start(self, lane: int, obs: Floats) -> None:
+        """Begin new episodes in one lane, and put what they show into its row of obs [L, N, obs]."""
+        # A seed, not the generator itself: environments may draw from sources that only their own `reset` can seed.
+        seeds: list[int | None] = [int(generator.integers(2**31)) for generator in self._generators[lane]]
+        try:
+            obs[lane], _ = self._envs[lane].reset(seed=seeds)
+        except Exception as error:
+            self._fail(lane, error)
+
+    def _to_env(self, action: Floats) -> Any:
+        """Actions [N, action] as the environment's space spells them."""
+        space = self._action_space
+        if isinstance(space, Discrete):
+            return action[:, 0].astype(space.dtype) + space.start
+        assert space.shape is not None
+        return action.reshape(-1, *space.shape).astype(space.dtype)
+
+    def _fail(self, lane: int, error: Exception) -> None:
+        """Take a lane out, and let the others go on."""
+        _log.debug("lane %d has failed", lane, exc_info=error)
+        self.failures[lane] = error
+        self._active[lane] = False

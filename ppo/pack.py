@@ -1,0 +1,108 @@
+"""A pack: runs that share shapes and loop counts, trained in lock-step by one process (DESIGN: words, law 1)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ppo import envs
+from ppo.algorithms import make_learner
+from ppo.collect import Collector, Episode, Rollout
+from ppo.config import Config
+from ppo.filters import ObsFilter
+from ppo.networks import FlatNetwork
+from ppo.streams import get_state, make_streams, set_state
+
+MIN_LANES = 3  # batched products on the CPU give the same bits for every batch of at least three (law 1)
+SCORE_EPISODES = 100
+
+
+class Pack:
+    """The training state of some runs, one lane each; spare lanes fill a small pack up and are never stepped."""
+
+    def __init__(self, configs: Sequence[Config]) -> None:
+        self.size = len(configs)
+        configs = [*configs, *[configs[0]] * (MIN_LANES - self.size)]
+        first = configs[0]
+        self.horizon, self.batch_size = first.algorithm.horizon, first.batch_size
+        self.streams = [make_streams(c.seed, first.algorithm.num_actors) for c in configs]
+        self.env = envs.make(first.env.suite, first.env.id, first.env.time_limit, [s.envs for s in self.streams])
+        network = FlatNetwork(self.env.spec, first.algorithm.network)
+        theta = torch.stack([network.init(_torch_generator(s.init)) for s in self.streams])
+        self.obs_filter = ObsFilter(
+            len(configs), self.env.spec.obs_size, enabled=getattr(first.algorithm, "normalize_obs", True)
+        )
+        self.learner = make_learner(configs, network, theta.to(first.execution.device), self.streams)
+        self.collector = Collector(self.env, self.streams, first.execution.device)
+        self.total_steps = np.array([c.total_steps for c in configs])
+        self.goals = np.array([c.iterations * c.batch_size for c in configs])
+        self.steps = np.zeros(len(configs), dtype=np.int64)
+        self.num_episodes = np.zeros(len(configs), dtype=np.int64)
+        self.recent: list[deque[float]] = [deque(maxlen=SCORE_EPISODES) for _ in configs]
+        self.active = np.arange(len(configs)) < self.size
+        self.env.set_active(self.active)
+
+    def iterate(self) -> tuple[Rollout, dict[str, np.ndarray]]:
+        """One iteration of Algorithm 1: collect, estimate advantages, update. Returns columns to record, each [L]."""
+        rollout = self.collector.collect(
+            self.learner.actor,
+            self.obs_filter,
+            self.horizon,
+            steps=self.steps,
+            keep_final=self.learner.keep_final,
+        )
+        batch = self.learner.estimate_advantages(rollout, self.obs_filter)
+        columns = self.learner.update(batch, self.obs_filter, self.steps / self.total_steps)
+        self.steps += np.where(self.active, self.batch_size, 0)
+        for lane in self.lanes:
+            self._count(lane, rollout.episodes[lane])
+        return rollout, columns
+
+    def _count(self, lane: int, episodes: list[Episode]) -> None:
+        self.num_episodes[lane] += len(episodes)
+        self.recent[lane].extend(e.ret for e in episodes)
+
+    @property
+    def lanes(self) -> list[int]:
+        """The lanes still in training."""
+        return [int(lane) for lane in np.flatnonzero(self.active)]
+
+    def retire(self, lane: int) -> None:
+        """Stop training a lane: it is done or cannot go on."""
+        self.active[lane] = False
+        self.env.set_active(self.active)
+
+    def score(self, lane: int) -> float:
+        """Mean raw return of the last 100 completed episodes; NaN before the first."""
+        return float(np.mean(self.recent[lane])) if self.recent[lane] else float("nan")
+
+    def get_state(self, lane: int) -> dict[str, Any]:
+        """Everything needed to go on with the same bits, in any pack."""
+        streams = self.streams[lane]
+        return {
+            "step": int(self.steps[lane]),
+            "episodes": int(self.num_episodes[lane]),
+            "recent": list(self.recent[lane]),
+            "learner": self.learner.get_state(lane),
+            "obs_filter": self.obs_filter.get_state(lane),
+            "collector": self.collector.get_state(lane),
+            "streams": {"action": get_state(streams.action), "order": get_state(streams.order)},
+        }
+
+    def set_state(self, lane: int, state: dict[str, Any]) -> None:
+        """Put one lane to a state of `get_state`."""
+        self.steps[lane], self.num_episodes[lane] = state["step"], state["episodes"]
+        self.recent[lane].extend(state["recent"])
+        self.learner.set_state(lane, state["learner"])
+        self.obs_filter.set_state(lane, state["obs_filter"])
+        self.collector.set_state(lane, state["collector"])
+        for name, value in state["streams"].items():
+            set_state(getattr(self.streams[lane], name), value)
+
+
+def _torch_generator(generator: np.random.Generator) -> torch.Generator:
+    return torch.Generator().manual_seed(int(generator.integers(2**63)))

@@ -1,0 +1,1 @@
+"""From a declared sweep to finished run folders."""
