@@ -12,9 +12,7 @@ __all__ = ["SUITES", "LockStep", "Spec", "Step", "check", "make"]
 SUITES = ("gymnasium", "mujoco")
 
 
-def make(
-    suite: str, env_id: str, time_limit: int | None, generators: list[list[np.random.Generator]]
-) -> LockStep:
+def make(suite: str, env_id: str, time_limit: int | None, generators: list[list[np.random.Generator]]) -> LockStep:
     """Environments for lanes L and actors N, with one generator each, [L][N]; time_limit None: the task's own."""
     _check_suite(suite)
     if suite == "mujoco":  # suites are imported when asked for: nobody needs every simulator

@@ -5,6 +5,7 @@ What it asks of the environment is a flat Box observation and a Box or Discrete 
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
 from functools import partial
@@ -17,7 +18,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from ppo.envs.lockstep import Bools, Floats, Spec, Step
-from ppo.errors import UserError, near
+from ppo.errors import UserError
 
 _log = logging.getLogger(__name__)
 
@@ -35,17 +36,18 @@ def _make(env_id: str, time_limit: int | None = None) -> gymnasium.Env[Any, Any]
     """One environment; UserError if it cannot be made."""
     try:
         return gymnasium.make(env_id, max_episode_steps=time_limit, disable_env_checker=True)
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise UserError(f"env.id={env_id} cannot be made: {_first_line(error)}.") from error
-    except (gymnasium.error.Error, ModuleNotFoundError) as error:
-        raise UserError(f"env.id={env_id} is unknown to env.suite=gymnasium: {near(env_id, _latest_ids())}.") from error
-    except Exception as error:  # it is the environment's own code that runs here
-        raise UserError(f"env.id={env_id} cannot be made: {type(error).__name__}: {_first_line(error)}.") from error
+    except Exception as error:  # not only Gymnasium's: the environment's own code runs here
+        raise UserError(f"env.id={env_id} {_why_not(env_id, error)}.") from error
 
 
-def _first_line(error: Exception) -> str:
-    """An error as part of a sentence."""
-    return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")
+def _why_not(env_id: str, error: Exception) -> str:
+    """Why an environment could not be made, as the rest of a sentence."""
+    if isinstance(error, gymnasium.error.Error) and not isinstance(error, gymnasium.error.DependencyNotInstalled):
+        close = difflib.get_close_matches(env_id, _latest_ids(), n=3, cutoff=0.6)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        return f"is unknown to Gymnasium: {hint}allowed is any id that gymnasium.pprint_registry() shows"
+    first_line, *_ = str(error).strip().splitlines() or ["no reason given"]
+    return f"cannot be made: {type(error).__name__}: {first_line.rstrip('.')}"
 
 
 def _latest_ids() -> list[str]:
@@ -62,8 +64,8 @@ def _spec(env_id: str, observations: Space[Any], actions: Space[Any]) -> Spec:
     """Sizes of the two spaces; UserError if the networks cannot take them."""
     if not isinstance(observations, Box) or len(observations.shape) != 1:
         raise UserError(
-            f"env.id={env_id} cannot be trained on: its observation space is {_in_a_line(observations)}, and allowed is "
-            "a Box of one dimension."
+            f"env.id={env_id} cannot be trained on: its observation space is {_in_a_line(observations)}; allowed is a "
+            "Box of one dimension."
         )
     obs_size = observations.shape[0]
     if isinstance(actions, Discrete):
@@ -71,7 +73,7 @@ def _spec(env_id: str, observations: Space[Any], actions: Space[Any]) -> Spec:
         return Spec(obs_size, choices, True, np.zeros(1), np.full(1, choices - 1.0))
     if not isinstance(actions, Box) or not np.issubdtype(actions.dtype, np.floating):
         raise UserError(
-            f"env.id={env_id} cannot be trained on: its action space is {_in_a_line(actions)}, and allowed are Discrete "
+            f"env.id={env_id} cannot be trained on: its action space is {_in_a_line(actions)}; allowed are Discrete "
             "and a Box of real numbers."
         )
     low, high = (bound.astype(np.float64).ravel() for bound in (actions.low, actions.high))
@@ -93,9 +95,7 @@ class GymnasiumSuite:
 
     restores_exactly = False
 
-    def __init__(
-        self, env_id: str, generators: list[list[np.random.Generator]], time_limit: int | None = None
-    ) -> None:
+    def __init__(self, env_id: str, generators: list[list[np.random.Generator]], time_limit: int | None = None) -> None:
         self._generators = generators
         lanes, actors = len(generators), len(generators[0])
         make = [partial(_make, env_id, time_limit)] * actors
@@ -164,8 +164,7 @@ class GymnasiumSuite:
         space = self._action_space
         if isinstance(space, Discrete):
             return action[:, 0].astype(space.dtype) + space.start
-        assert space.shape is not None
-        return action.reshape(-1, *space.shape).astype(space.dtype)
+        return action.reshape(-1, *(space.shape or ())).astype(space.dtype)
 
     def _fail(self, lane: int, error: Exception) -> None:
         """Take a lane out, and let the others go on."""

@@ -90,6 +90,7 @@ class MujocoSuite:
             obs = task.observe(self._now).reshape(*grid, -1)
         step = Step(obs, reward.reshape(grid), terminated.reshape(grid), truncated.reshape(grid), final_obs)
         if self._idle is not None:
+            step = step._replace(obs=obs.copy())  # where an idle lane's last episode ended, obs and final_obs differ
             for new, old in zip(step, self._last, strict=True):
                 new[self._idle] = old[self._idle]
         self._last = step

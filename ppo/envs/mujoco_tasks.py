@@ -140,6 +140,7 @@ class InvertedDoublePendulum:
         return data.qpos, data.qvel, data.site_xpos[0], data.qfrc_constraint[:1]  # columns 0-2, 3-5, 6-8, 9
 
     def observe(self, now: Floats) -> Floats:
+        """Cart, sines and cosines of the hinges, velocities, and the force that holds the cart on its rail, [E, 9]."""
         angles = now[:, 1:3]
         return np.concatenate(
             [now[:, :1], np.sin(angles), np.cos(angles), _clip(now[:, 3:6].copy()), _clip(now[:, 9:].copy())],
