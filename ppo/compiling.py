@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -23,10 +24,7 @@ def wants_compile(config: Config) -> bool:
     wanted = config.execution.compile
     if wanted == "auto":
         wanted = minibatch_steps(config) >= WORTH_COMPILING
-    if wanted and not has_compiler():
-        log.warning("no C++ compiler found (g++, clang++ or $CXX): going on without compiling, which is slower")
-        return False
-    return bool(wanted)
+    return bool(wanted) and has_compiler()
 
 
 def minibatch_steps(config: Config) -> int:
@@ -37,9 +35,13 @@ def minibatch_steps(config: Config) -> int:
     return per_iteration * config.iterations
 
 
+@lru_cache
 def has_compiler() -> bool:
-    """Whether torch.compile finds a C++ compiler."""
-    return any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
+    """Whether torch.compile finds a C++ compiler; says so, once, if not."""
+    found = any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
+    if not found:
+        log.warning("no C++ compiler found (g++, clang++ or $CXX): going on without compiling, which is slower")
+    return found
 
 
 def compiled(function: Callable[..., Any], enabled: bool) -> Callable[..., Any]:

@@ -91,6 +91,12 @@ class RunFolder:
         self._status = {"state": "running", "attempts": attempts, "host": socket.gethostname(), "pid": os.getpid()}
         self._status |= {"step": 0, "total_steps": self.config.total_steps, "error": None}
         self._write_status()
+        self.note(f"attempt {attempts}, process {os.getpid()} on {socket.gethostname()}")
+
+    def note(self, text: str) -> None:
+        """Add a line to the run's log."""
+        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
 
     def close(self) -> None:
         """Let others write."""
@@ -152,7 +158,9 @@ class RunFolder:
             except Exception as error:  # torch.load raises whatever a broken file makes it raise
                 aside = path.with_name(f"{path.name}.bad")
                 path.replace(aside)
-                log.warning("%s cannot be used (%s): set aside as %s", path, _one_line(error), aside.name)
+                text = f"{path} cannot be used ({_one_line(error)}): set aside as {aside.name}"
+                self.note(text)
+                log.warning("%s", text)
                 continue
             return state
         return None
@@ -176,6 +184,7 @@ class RunFolder:
         self._status |= {"state": "done", "step": result["steps"]}
         write_json(self.path / "result.json", result)
         self._write_status()
+        self.note(f"done at step {result['steps']}, score {result['score']}")
         self.close()
 
     def fail(self, error: BaseException, step: int) -> None:
@@ -183,9 +192,12 @@ class RunFolder:
         reason = _one_line(error)
         self._status |= {"state": "failed", "step": step, "error": reason}
         try:
+            for path in (self.episodes, self.updates):
+                _cut_to_whole_rows(path)
             self._write_status()
             lines = "".join(traceback.format_exception(error))
             write_atomically(self.path / "traceback.txt", lines.encode())
+            self.note(f"failed at step {step}: {reason}")
         except OSError as second:
             log.error("%s: could not write down that the run failed (%s)", self.path, _one_line(second))
         self.close()
@@ -194,6 +206,7 @@ class RunFolder:
         """Mark the run as planned again: it was interrupted and goes on where it stopped."""
         self._status |= {"state": "planned", "step": step}
         self._write_status()
+        self.note(f"interrupted at step {step}: saved")
         self.close()
 
 
@@ -220,6 +233,13 @@ def _sync(path: Path) -> int:
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return path.stat().st_size
+
+
+def _cut_to_whole_rows(path: Path) -> None:
+    """Drop what follows the last end of line: a full disk may have taken part of a row."""
+    if path.exists():
+        content = path.read_bytes()
+        os.truncate(path, content.rfind(b"\n") + 1)
 
 
 def _shown(value: Any) -> str:

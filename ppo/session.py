@@ -94,6 +94,7 @@ class Session:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
+        self.provenance = provenance()  # now: the code may be changed while we train
         self.pack = Pack([m.config for m in members])
         for lane in self.pack.lanes:
             self._resume(lane)
@@ -124,17 +125,23 @@ class Session:
         member = self.members[lane]
         state = member.folder.load_checkpoint()
         member.folder.start_records(state["sizes"] if state else {})
+        step = state["pack"]["step"] if state else 0
+        member.folder.note(f"starts at step {step} in a pack of {len(self.members)}")
         if state is None:
             return
         self.pack.set_state(lane, state["pack"])
         member.seconds = state["seconds"]
         if state["compiled"] != wants_compile(member.config):
-            log.warning("%s: goes on with another compile mode: last digits may change", member.folder.path)
+            self._warn(lane, "goes on with another compile mode: last digits may change")
         if not self.pack.env.restores_exactly:
-            name = member.config.env.id
-            log.warning("%s: %s cannot be saved: the resumed run starts new episodes", member.folder.path, name)
-        if state["pack"]["step"] >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
+            self._warn(lane, f"{member.config.env.id} cannot be saved: the resumed run starts new episodes")
+        if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
+
+    def _warn(self, lane: int, text: str) -> None:
+        folder = self.members[lane].folder
+        folder.note(text)
+        log.warning("%s: %s", folder.path, text)
 
     def _record(self, lane: int, rollout: Rollout, columns: dict[str, np.ndarray]) -> None:
         """Write down an iteration of one lane; finish it if that was its last, fail it if it cannot go on."""
@@ -178,7 +185,7 @@ class Session:
             "run": run_hash(config),
         }
         self._checkpoint(lane)
-        member.folder.finish(result | provenance())
+        member.folder.finish(result | self.provenance)
         member.outcome.result = member.folder.result
         pack.retire(lane)
 

@@ -74,7 +74,7 @@ class PlanarRunner:
     ctrl_cost: float
     hidden: int = 1  # leading coordinates that the policy does not see
     clips_velocity: bool = False
-    healthy: Floats | None = None  # [2, k] open bounds of coordinates 1..k; outside the episode ends, inside +1 a step
+    healthy: tuple[Floats, Floats] | None = None  # open bounds of coordinates 1..k: outside it ends, inside earns 1
     time_limit: int = 1000
 
     def watch(self, data: mujoco.MjData) -> tuple[Floats, ...]:
@@ -152,11 +152,9 @@ class InvertedDoublePendulum:
 
     def reward(self, _before: Floats, now: Floats, _action: Floats, terminated: Bools, /) -> Floats:
         """10 while up, less 0.01 x^2 + (y - 2)^2 of the tip and 0.001 v1^2 + 0.005 v2^2 of the hinges."""
-        parts = now[:, (6, 8, 4, 5)] - (0.0, 2.0, 0.0, 0.0)  # tip x, tip height - 2, both hinges' speeds
-        # Gymnasium squares scalars, and NumPy's scalar ** 2 is C's pow(): of 1,000 squares one differs in its last bit
-        # from x * x, which is what an array ** 2 computes.
-        x, y, v1, v2 = np.array([number**2 for number in parts.ravel()]).reshape(-1, 4).T
-        return 10.0 * ~terminated - (0.01 * x + y) - (1e-3 * v1 + 5e-3 * v2)
+        distance = 0.01 * _pow2(now[:, 6]) + _pow2(now[:, 8] - 2)
+        speed = 1e-3 * _pow2(now[:, 4]) + 5e-3 * _pow2(now[:, 5])
+        return 10.0 * ~terminated - distance - speed
 
 
 @dataclass(frozen=True)
@@ -202,14 +200,22 @@ def _clip(velocity: Floats) -> Floats:
     return np.minimum(velocity, _SPEED_LIMIT, out=velocity)
 
 
+def _pow2(column: Floats) -> Floats:
+    """Each number squared as Gymnasium squares it: a scalar at a time.
+
+    NumPy's scalar ** 2 is C's pow(); an array's is x * x, and one result in a thousand differs in its last bit.
+    """
+    return np.array([number**2 for number in column])
+
+
 def _sum_of_squares(action: Floats) -> Floats:
     """Of each row. Added from left to right, as np.sum adds fewer than eight numbers; einsum would not."""
     total: Floats = np.add.reduce(np.square(action), axis=-1)
     return total
 
 
-_HOPPER_HEALTHY = np.array([[0.7, -0.2] + 9 * [-100.0], [np.inf, 0.2] + 9 * [100.0]])  # height, angle, all the others
-_WALKER_HEALTHY = np.array([[0.8, -1.0], [2.0, 1.0]])  # height, angle
+_HOPPER_HEALTHY = np.array([0.7, -0.2] + 9 * [-100.0]), np.array([np.inf, 0.2] + 9 * [100.0])  # height, angle, others
+_WALKER_HEALTHY = np.array([0.8, -1.0]), np.array([2.0, 1.0])  # height, angle
 
 TASKS: dict[str, Task] = {
     "HalfCheetah-v5": PlanarRunner("half_cheetah.xml", 5, 0.05, NoisyRest(0.1, normal_velocity=True), ctrl_cost=0.1),

@@ -1,0 +1,92 @@
+"""Scores per task beside what others published: runs -> rows, and a Markdown writer."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from analysis.records import Record
+
+REFERENCE = Path(__file__).parent / "reference" / "mujoco.csv"
+# Comparable with our score: returns of training episodes (the policy still exploring) around 1M steps. Deterministic
+# evaluations and maxima over evaluations are another quantity, and higher.
+TRAINING_METRICS = ("last 100 training episodes", "mean over last ~10% of steps", "average episodic return")
+PAPER = "PPO paper Fig.3"
+BASELINES = "openai/baselines"
+
+
+class Published(NamedTuple):
+    """One published score."""
+
+    env: str  # without version, as the sources name it
+    source: str
+    metric: str
+    score: float
+
+
+class Row(NamedTuple):
+    """One setting on one task."""
+
+    env: str
+    setting: str
+    mean: float
+    deviation: float | None  # sample standard deviation over seeds; None of a single run
+    runs: int
+    seconds: float  # wall time of the slowest run; runs of a pack share it
+    paper: float | None
+    baselines: float | None
+    others: list[float]  # every comparable source
+
+
+def score_rows(records: Iterable[Record], published: Sequence[Published]) -> list[Row]:
+    """One row per task and setting, in alphabetical order."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.env, record.setting), []).append(record)
+    return [_row(env, setting, group, published) for (env, setting), group in sorted(groups.items())]
+
+
+def _row(env: str, setting: str, group: Sequence[Record], published: Sequence[Published]) -> Row:
+    scores = [r.result["score"] for r in group]
+    known = [p for p in published if p.env == env.rpartition("-v")[0]]
+    first = {name: next((p.score for p in known if p.source.startswith(name)), None) for name in (PAPER, BASELINES)}
+    return Row(
+        env=env,
+        setting=setting,
+        mean=fmean(scores),
+        deviation=stdev(scores) if len(scores) > 1 else None,
+        runs=len(scores),
+        seconds=max(r.result["seconds"] for r in group),
+        paper=first[PAPER],
+        baselines=first[BASELINES],
+        others=[p.score for p in known if p.metric in TRAINING_METRICS],
+    )
+
+
+def read_published_scores(path: Path = REFERENCE) -> list[Published]:
+    """PPO's published scores at 1M steps."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["algo"] == "PPO" and row["steps"] == "1M"]
+    return [Published(row["env"], row["source"], row["metric"], float(row["score"])) for row in rows]
+
+
+def to_markdown(rows: Iterable[Row]) -> str:
+    """A table for the README."""
+    titles = ("task", "setting", "score, mean ± std", "runs", "seconds", "paper, Fig. 3", "baselines ppo2", "others")
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for row in rows:
+        spread = "" if row.deviation is None else f" ± {_number(row.deviation)}"
+        low, high = (_number(f(row.others, default=None)) for f in (min, max))
+        others = f"{low} to {high} (n={len(row.others)})"
+        cells = [row.env, row.setting, f"{_number(row.mean)}{spread}", row.runs, f"{row.seconds:.0f}"]
+        lines.append(f"| {' | '.join(map(str, cells))} | {_number(row.paper)} | {_number(row.baselines)} | {others} |")
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
