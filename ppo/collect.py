@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ppo.envs.lockstep import Bools, Floats, LockStep, Spec, Step
+from ppo.errors import UserError
 from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork
+from ppo.networks import FlatNetwork, affine
 from ppo.streams import Streams
 
 
@@ -65,7 +66,7 @@ class PolicyActor:
         """Act with these parameters from now on."""
         weights = self.network.unflatten(theta)
         names = [f"policy_trunk.layers.{i}" for i in range(len(self.network.network.hidden))]
-        layers = [(weights[f"{n}.bias"].unsqueeze(1), weights[f"{n}.weight"]) for n in [*names, "policy_head"]]
+        layers = [(weights[f"{n}.weight"], weights[f"{n}.bias"].unsqueeze(1)) for n in [*names, "policy_head"]]
         self.hidden, self.head = layers[:-1], layers[-1]
         self.log_std = weights["log_std"][:, None, None] if "log_std" in weights else None
 
@@ -74,15 +75,17 @@ class PolicyActor:
 
     def __call__(self, obs: np.ndarray, push: Tensor, /) -> Tensor:
         x = torch.from_numpy(obs).to(push.device)
-        for bias, weight in self.hidden:
-            x = torch.tanh(torch.baddbmm(bias, x, weight))
-        return self.network.distribution.sample(torch.baddbmm(self.head[0], x, self.head[1]), push)
+        for weight, bias in self.hidden:
+            x = torch.tanh(affine(x, weight, bias))
+        return self.network.distribution.sample(affine(x, *self.head), push)
 
 
 class UniformActor:
     """Draws actions uniformly from the task's bounds, whatever is observed."""
 
     def __init__(self, spec: Spec) -> None:
+        if not (np.isfinite(spec.low).all() and np.isfinite(spec.high).all()):
+            raise UserError("algorithm.policy=uniform is not possible: the task's actions have no bounds; use untrained.")
         self.spec = spec
         self.low, self.high = torch.from_numpy(spec.low).float(), torch.from_numpy(spec.high).float()
 
@@ -107,6 +110,12 @@ class Collector:
         self.obs = env.reset()  # [L, N, obs]
         self.returns = np.zeros(self.obs.shape[:2])
         self.lengths = np.zeros(self.obs.shape[:2], dtype=np.int64)
+        self.active = np.ones(len(self.obs), dtype=bool)
+
+    def set_active(self, lanes: Bools) -> None:
+        """Step only these lanes [L] from now on, and count only their episodes."""
+        self.active = lanes.copy()
+        self.env.set_active(lanes)
 
     def collect(
         self, actor: Actor, obs_filter: ObsFilter, horizon: int, *, steps: np.ndarray, keep_final: bool
@@ -149,7 +158,7 @@ class Collector:
         """Add a step to the running episodes and note those that ended."""
         self.returns += step.reward
         self.lengths += 1
-        over = step.terminated | step.truncated
+        over = (step.terminated | step.truncated) & self.active[:, None]
         if not over.any():
             return
         for lane, actor in zip(*np.nonzero(over), strict=True):

@@ -87,9 +87,10 @@ def _parses(override: str) -> bool:
 
 @lru_cache
 def groups() -> dict[str, tuple[str, ...]]:
-    """The config groups and what can be chosen in each."""
-    folders = sorted(p for p in CONF.iterdir() if p.is_dir() and any(p.glob("*.yaml")))
-    return {p.name: tuple(sorted(f.stem for f in p.glob("*.yaml") if f.stem != "mujoco")) for p in folders}
+    """The config groups of a run and what can be chosen in each; env/mujoco is no choice but what others build on."""
+    defaults = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))["defaults"]
+    names = [name for entry in defaults if isinstance(entry, dict) for name in entry]
+    return {n: tuple(sorted(f.stem for f in (CONF / n).glob("*.yaml") if f.stem != "mujoco")) for n in names}
 
 
 def _choice(override: Override) -> str:

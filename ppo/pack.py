@@ -17,12 +17,12 @@ from ppo.filters import ObsFilter
 from ppo.networks import FlatNetwork
 from ppo.streams import get_state, make_streams, set_state
 
-MIN_LANES = 3  # batched products on the CPU give the same bits for every batch of at least three (law 1)
+MIN_LANES = 2  # the compiler writes other loops for a dimension of one, which round differently (law 1)
 SCORE_EPISODES = 100
 
 
 class Pack:
-    """The training state of some runs, one lane each; spare lanes fill a small pack up and are never stepped."""
+    """The training state of some runs, one lane each; a run alone has a spare lane beside it that is never stepped."""
 
     def __init__(self, configs: Sequence[Config]) -> None:
         self.size = len(configs)
@@ -44,7 +44,7 @@ class Pack:
         self.num_episodes = np.zeros(len(configs), dtype=np.int64)
         self.recent: list[deque[float]] = [deque(maxlen=SCORE_EPISODES) for _ in configs]
         self.active = np.arange(len(configs)) < self.size
-        self.env.set_active(self.active)
+        self.collector.set_active(self.active)
 
     def iterate(self) -> tuple[Rollout, dict[str, np.ndarray]]:
         """One iteration of Algorithm 1: collect, estimate advantages, update. Returns columns to record, each [L]."""
@@ -74,7 +74,7 @@ class Pack:
     def retire(self, lane: int) -> None:
         """Stop training a lane: it is done or cannot go on."""
         self.active[lane] = False
-        self.env.set_active(self.active)
+        self.collector.set_active(self.active)
 
     def score(self, lane: int) -> float:
         """Mean raw return of the last 100 completed episodes; NaN before the first."""

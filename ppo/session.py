@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ppo.collect import Rollout
 from ppo.compiling import wants_compile
@@ -95,6 +96,7 @@ class Session:
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
         self.provenance = provenance()  # now: the code may be changed while we train
+        torch.compiler.reset()  # torch.compile gives up on a function compiled for too many packs in one process
         self.pack = Pack([m.config for m in members])
         for lane in self.pack.lanes:
             self._resume(lane)

@@ -129,9 +129,8 @@ class MujocoSuite:
             mujoco.mj_setState(self._model, self._data[index], state["physics"][actor].numpy(), _PHYSICS)
             self._clock[index] = state["clock"][actor]
             self._generators[index].bit_generator.state = state["generators"][actor]
-        # What MuJoCo derives from the state (xpos, qfrc_constraint) is old until the next step, and nobody looks at it
-        # before: rewards compare coordinates only, and the observation is restored as it was. A call of mj_forward
-        # would refresh it and change the warm start, and with it the next bits.
+        # What MuJoCo derives from the state (xpos, qfrc_constraint) stays old until the next step. Nobody looks at it
+        # before: a reward compares coordinates only, and the last observation is restored as it was.
         self._now = self._look()
         self._last = Step._make(rows.copy() for rows in self._last)
         for name, rows in self._last._asdict().items():

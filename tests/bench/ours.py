@@ -1,0 +1,100 @@
+"""A pack of ours to be measured: `python -m tests.bench.ours TASK SIZE OUTPUTS`, started by program.py.
+
+It goes the way of `python -m ppo -m ...`: composes its runs, opens their folders, trains and records them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from ppo.compose import compose
+from ppo.config import Config
+
+TABLE_1 = [
+    ["surrogate=none"],
+    *(["surrogate=clip", f"surrogate.epsilon={v}"] for v in (0.1, 0.2, 0.3)),
+    *(["surrogate=kl_adaptive", f"surrogate.d_targ={v}"] for v in (0.003, 0.01, 0.03)),
+    *(["surrogate=kl_fixed", f"surrogate.beta={v}"] for v in (0.3, 1, 3, 10)),
+]
+CLIP = [["surrogate=clip", "surrogate.epsilon=0.2"]]
+SEEDS = range(3)
+
+
+def configs(task: str, size: int, outputs: str) -> list[Config]:
+    """33 runs: every setting of Table 1 with three seeds. Fewer: clipping with that many seeds."""
+    execution = [f"env={task}", "compile=true", f"outputs={outputs}", "checkpoint_seconds=1e9"]
+    runs = [(setting, seed) for setting in (TABLE_1 if size > len(SEEDS) else CLIP) for seed in SEEDS][:size]
+    assert len(runs) == size
+    return [compose([*execution, *setting, f"seed={seed}"]) for setting, seed in runs]
+
+
+class Measured:
+    """A session with clocks around its parts, advancing as its gate says."""
+
+    def __init__(self, runs: list[Config]) -> None:
+        from ppo.identity import run_folder
+        from ppo.run_folder import RunFolder
+        from ppo.session import Member, Outcome, Session
+        from tests.bench.gate import Gate
+        from tests.bench.probe import Probe
+
+        self.gate = Gate()
+        paths = [run_folder(config) for config in runs]
+        folders = [RunFolder(path, config) for path, config in zip(paths, runs, strict=True)]
+        for folder in folders:
+            folder.check()
+            folder.open()
+        outcomes = [Outcome(config, path) for path, config in zip(paths, runs, strict=True)]
+        self.session = Session([Member(o, f) for o, f in zip(outcomes, folders, strict=True)])
+        pack: Any = self.session.pack
+        self.pack, self.probe, self.iterate = pack, Probe(pack), pack.iterate
+        pack.iterate = self._iterate
+        self.rollout: Any = None
+        self.replay: Any = None
+        self.gate.on_start, self.gate.on_end = self._start, self._end
+
+    def run(self) -> None:
+        """Train until the gate says stop; the last reply is what saving everything took."""
+        from ppo.session import Interrupted
+
+        try:
+            self.session.run(self.gate)
+        except Interrupted:
+            self.gate.reply(checkpoint=time.perf_counter() - self.gate.last)
+
+    def _iterate(self) -> Any:
+        rollout, columns = self.iterate()
+        if self.rollout is None:
+            self.rollout = rollout
+        return rollout, columns
+
+    def _start(self) -> None:
+        from tests.bench.bare import Replay
+
+        self.rollout, self.replay = None, Replay(self.pack)
+        self.probe.reset()
+
+    def _end(self) -> dict[str, Any]:
+        clocks = self.probe.clocks
+        firsts = {"first_step": clocks["step"].first_end, "first_update": clocks["update"].first_end}
+        if self.replay is None:
+            return firsts  # of the warm-up
+        parts = self.probe.parts(sum(self.gate.seconds))
+        bare = self.replay.run(self.rollout)
+        self.gate.last = time.perf_counter()  # the replay is no part of what comes next
+        return {"parts": parts, "bare": bare.steps, "bare_resets": bare.resets}
+
+
+def main(task: str, size: str, outputs: str) -> None:
+    """Compose, build, train."""
+    runs = configs(task, int(size), outputs)
+    import torch  # after composing, as the command line does
+
+    torch.set_num_threads(1)
+    Measured(runs).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

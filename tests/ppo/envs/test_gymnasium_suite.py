@@ -1,0 +1,190 @@
+"""The Gymnasium suite steps any environment as Gymnasium does, and says in one sentence what it cannot take."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, Space
+
+from ppo import envs
+from ppo.envs.gymnasium_suite import GymnasiumSuite
+from ppo.envs.lockstep import Floats
+from ppo.errors import UserError
+
+
+def make_generators(lanes: int, actors: int, seed: int = 0) -> list[list[np.random.Generator]]:
+    return [[np.random.default_rng([seed, lane, actor]) for actor in range(actors)] for lane in range(lanes)]
+
+
+def random_actions(suite: GymnasiumSuite, steps: int, lanes: int, actors: int) -> Floats:
+    rng = np.random.default_rng(99)
+    if suite.spec.discrete:
+        return rng.integers(suite.spec.action_size, size=(steps, lanes, actors, 1)).astype(np.float64)
+    scale = 3 * suite.spec.high  # beyond the bounds more often than not
+    return rng.normal(size=(steps, lanes, actors, suite.spec.action_size)).astype(np.float32) * scale
+
+
+class Probe(gymnasium.Env[Any, Any]):
+    """Shows the last action it was given, as it was given; raises when told to. Its spaces are set by the tests."""
+
+    observation_space: Space[Any] = Box(-1, 1, (1,))
+    action_space: Space[Any] = Discrete(3, start=5)
+    seen: list[Any] = []
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.np_random.random(1, dtype=np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.seen.append(action)
+        if np.ravel(action)[0] == 7:
+            raise RuntimeError("the simulator is gone")
+        return self.np_random.random(1, dtype=np.float32), 1.0, False, False, {}
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Probe]]:
+    monkeypatch.setattr(Probe, "seen", [])
+    gymnasium.register("Probe-v0", Probe)  # type: ignore[arg-type]
+    yield Probe
+    del gymnasium.registry["Probe-v0"]
+
+
+@pytest.mark.parametrize(("env_id", "time_limit"), [("CartPole-v1", None), ("CartPole-v1", 7), ("Pendulum-v1", 30)])
+def test_every_step_equals_stepping_the_environments_by_hand(env_id: str, time_limit: int | None) -> None:
+    generators = make_generators(3, 2)
+    by_hand = [[gymnasium.make(env_id, max_episode_steps=time_limit) for _ in lane] for lane in generators]
+    seeds = [[int(g.integers(2**31)) for g in lane] for lane in copy.deepcopy(generators)]
+    suite = envs.make("gymnasium", env_id, time_limit, generators)
+    assert isinstance(suite, GymnasiumSuite)
+    obs = suite.reset()
+    for lane, actor in np.ndindex(3, 2):
+        np.testing.assert_array_equal(obs[lane, actor], by_hand[lane][actor].reset(seed=seeds[lane][actor])[0])
+    episodes = 0
+    for action in random_actions(suite, 100, 3, 2):
+        step = suite.step(action)
+        for at in np.ndindex(3, 2):
+            env = by_hand[at[0]][at[1]]
+            a = int(action[at][0]) if suite.spec.discrete else action[at].astype(np.float32)
+            final_obs, reward, terminated, truncated, _ = env.step(a)
+            next_obs = env.reset()[0] if terminated or truncated else final_obs
+            np.testing.assert_array_equal(step.final_obs[at], final_obs)
+            np.testing.assert_array_equal(step.obs[at], next_obs)
+            assert [step.reward[at], step.terminated[at], step.truncated[at]] == [reward, terminated, truncated]
+            episodes += terminated or truncated
+    assert episodes >= 6
+
+
+def test_a_restored_state_starts_new_episodes_the_same_ones_every_time() -> None:
+    original = GymnasiumSuite("CartPole-v1", make_generators(2, 2))
+    original.reset()
+    for action in random_actions(original, 5, 2, 2):
+        last = original.step(action)
+    file = io.BytesIO()
+    torch.save(original.get_state(1), file)
+    runs = []
+    for lane in range(2):
+        file.seek(0)
+        suite = GymnasiumSuite("CartPole-v1", make_generators(2, 2, seed=1 + lane))
+        suite.reset()
+        obs = suite.set_state(lane, torch.load(file, weights_only=True))
+        runs.append([obs, *(suite.step(action).obs[lane] for action in random_actions(suite, 60, 1, 2).repeat(2, 1))])
+        assert (np.abs(obs) <= 0.05).all()  # where CartPole starts
+        assert not np.array_equal(obs, last.obs[1])
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not suite.restores_exactly
+
+
+def test_a_lane_that_is_not_active_never_changes() -> None:
+    suite = GymnasiumSuite("CartPole-v1", make_generators(3, 1))
+    suite.reset()
+    actions = random_actions(suite, 30, 3, 1)
+    before = suite.step(actions[0])
+    kept = [(rows, rows.copy()) for rows in before]
+    suite.set_active(np.array([True, False, True]))
+    for action in actions:
+        step = suite.step(action)
+        for rows, old in zip(step, before, strict=True):
+            np.testing.assert_array_equal(rows[1], old[1])
+        assert not np.array_equal(step.obs[0], before.obs[0])
+    assert all(np.array_equal(rows, copied) for rows, copied in kept)  # returned arrays never change afterwards
+
+
+def test_choices_count_from_the_first_action_of_the_space(probe: type[Probe]) -> None:
+    suite = GymnasiumSuite("Probe-v0", make_generators(1, 2))
+    suite.reset()
+    suite.step(np.array([[[0.0], [1.0]]]))
+    assert probe.seen == [5, 6]
+    assert (suite.spec.action_size, suite.spec.discrete) == (3, True)
+
+
+def test_actions_are_sent_unclipped_in_the_shape_and_type_of_the_space(
+    probe: type[Probe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "action_space", Box(-1, 1, (2, 2), np.float32))
+    suite = GymnasiumSuite("Probe-v0", make_generators(1, 1))
+    suite.reset()
+    suite.step(np.array([[[3.0, -4.0, 5.0, 0.5]]]))
+    (action,) = probe.seen
+    assert action.dtype == np.float32
+    np.testing.assert_array_equal(action, [[3.0, -4.0], [5.0, 0.5]])
+    np.testing.assert_array_equal(suite.spec.high, np.ones(4))
+
+
+def test_an_exception_takes_out_its_own_lane_only(probe: type[Probe]) -> None:
+    suite = GymnasiumSuite("Probe-v0", make_generators(3, 1))
+    suite.reset()
+    first = suite.step(np.zeros((3, 1, 1)))
+    second = suite.step(np.array([0.0, 2.0, 0.0]).reshape(3, 1, 1))
+    suite.set_active(np.ones(3, np.bool_))  # what has failed does not come back
+    third = suite.step(np.zeros((3, 1, 1)))
+    assert {lane: str(error) for lane, error in suite.failures.items()} == {1: "the simulator is gone"}
+    assert first.obs[1] == second.obs[1] == third.obs[1]
+    assert len({*first.obs[0, 0], *second.obs[0, 0], *third.obs[0, 0]}) == 3
+    assert len(probe.seen) == 8
+
+
+def test_unknown_ids_are_one_sentence_naming_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"^env\.id=CartPol-v1 is unknown to Gymnasium: did you mean CartPole-v1"):
+        envs.check("gymnasium", "CartPol-v1")
+    with pytest.raises(UserError, match=r"^env\.id=CartPole-v9 is unknown to Gymnasium: did you mean CartPole-v1"):
+        envs.make("gymnasium", "CartPole-v9", None, make_generators(1, 1))
+    with pytest.raises(
+        UserError, match=r"^env\.id=no such thing is unknown to Gymnasium: allowed is any id that .*\.$"
+    ):
+        envs.check("gymnasium", "no such thing")
+    with pytest.raises(UserError, match=r"^env\.id=nowhere:Env-v0 cannot be made: ModuleNotFoundError: .*\.$"):
+        envs.check("gymnasium", "nowhere:Env-v0")
+
+
+def test_spaces_that_cannot_be_trained_on_are_one_sentence(probe: type[Probe], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match=r"^env\.id=Blackjack-v1 cannot be .* observation space is Tuple\(.*Box of one"):
+        envs.check("gymnasium", "Blackjack-v1")
+    images: list[Space[Any]] = [Box(0, 255, (96, 96, 3), np.uint8), Dict({"a": Box(-1, 1, (1,))})]
+    for space in images:
+        monkeypatch.setattr(probe, "observation_space", space)
+        with pytest.raises(UserError, match=r"^env\.id=Probe-v0 cannot be trained on: .*Box of one dimension\.$"):
+            envs.make("gymnasium", "Probe-v0", None, make_generators(1, 1))
+    monkeypatch.setattr(probe, "observation_space", Box(-1, 1, (1,)))
+    for space in [MultiBinary(3), Box(0, 5, (2,), np.int64)]:
+        monkeypatch.setattr(probe, "action_space", space)
+        with pytest.raises(UserError, match=r"action space is .*; allowed are Discrete and a Box of real numbers\.$"):
+            envs.check("gymnasium", "Probe-v0")
+
+
+def test_an_environment_whose_own_code_fails_is_one_sentence(
+    probe: type[Probe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Probe) -> None:
+        raise OSError("no licence\nfor this machine")
+
+    monkeypatch.setattr(probe, "__init__", broken)
+    with pytest.raises(UserError, match=r"^env\.id=Probe-v0 cannot be made: OSError: no licence\.$"):
+        envs.check("gymnasium", "Probe-v0")

@@ -1,0 +1,176 @@
+"""Collecting: the pack's acting path is the network's, and episodes are counted across rollouts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ppo.collect import Collector, Episode, PolicyActor, Rollout, UniformActor
+from ppo.config import Network
+from ppo.envs.lockstep import Bools, Floats, Spec, Step
+from ppo.filters import ObsFilter
+from ppo.networks import FlatNetwork
+from ppo.streams import make_streams
+
+LANES, ACTORS = 4, 2
+SPEC = Spec(1, 2, False, np.array([-1.0, 0.0]), np.array([1.0, 10.0]))
+
+
+class Clockwork:
+    """Observes a clock; the reward is its time, and an episode ends every third step, by turns in both ways."""
+
+    spec, restores_exactly = SPEC, True
+
+    def __init__(self) -> None:
+        self.time = np.zeros((LANES, ACTORS))
+        self.actions: list[Floats] = []
+        self.failures: dict[int, Exception] = {}
+
+    def look(self) -> Floats:
+        return self.time[..., None].copy()
+
+    def reset(self) -> Floats:
+        return self.look()
+
+    def step(self, action: Floats) -> Step:
+        self.actions.append(action.copy())
+        self.time += 1
+        over, final = self.time % 3 == 0, self.look() - 0.5
+        odd = self.time % 6 == 3
+        return Step(self.look(), self.time.copy(), over & odd, over & ~odd, final)
+
+    def set_active(self, lanes: Bools) -> None:
+        """All are."""
+
+
+class Recorder:
+    """Acts with what it is pushed, and keeps what it observed."""
+
+    def __init__(self) -> None:
+        self.seen: list[np.ndarray] = []
+
+    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return generator.standard_normal((*shape, 2), dtype=np.float32)
+
+    def push(self, noise: Tensor) -> Tensor:
+        return 5 * noise
+
+    def __call__(self, obs: np.ndarray, push: Tensor, /) -> Tensor:
+        self.seen.append(obs.copy())
+        return push
+
+
+def make_collector() -> Collector:
+    return Collector(Clockwork(), [make_streams(seed, ACTORS) for seed in range(LANES)], "cpu")
+
+
+def collect(collector: Collector, horizon: int, before: int = 0, *, keep_final: bool = False) -> Rollout:
+    steps = np.full(LANES, before)
+    return collector.collect(
+        Recorder(), ObsFilter(LANES, 1, enabled=True), horizon, steps=steps, keep_final=keep_final
+    )
+
+
+# -- acting ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+@pytest.mark.parametrize(
+    "network",
+    [Network((64, 64), shared=False, log_std=-0.5), Network((7,), shared=True, log_std=0.3), Network((), False, 0.0)],
+)
+def test_the_packs_acting_path_equals_each_runs_own_policy(network: Network, discrete: bool) -> None:
+    flat = FlatNetwork(Spec(5, 3, discrete, np.zeros(3), np.ones(3)), network)
+    generator = torch.Generator().manual_seed(0)
+    theta = torch.stack([flat.init(generator) for _ in range(LANES)])
+    theta += 0.3 * torch.randn(theta.shape, generator=generator)
+    obs = torch.randn(LANES, ACTORS, 5, generator=generator)
+    actor = PolicyActor(flat, theta)
+    noise = torch.from_numpy(np.stack([actor.noise(np.random.default_rng(i), (9, ACTORS)) for i in range(LANES)]))
+    push = actor.push(noise)
+    for t in range(9):
+        action = actor(obs.numpy(), push[:, t])
+        for lane in range(LANES):
+            dist = flat.policy(theta[lane], obs[lane])
+            if discrete:
+                cumulative = torch.softmax(dist, -1).cumsum(-1)
+                expected = torch.searchsorted(cumulative, noise[lane, t], right=True).clamp(max=2).float()
+            else:
+                expected = dist[:, :3] + dist[:, 3:].exp() * noise[lane, t]
+            torch.testing.assert_close(action[lane], expected)
+
+
+def test_an_actor_refreshed_acts_with_the_new_parameters() -> None:
+    flat = FlatNetwork(SPEC, Network((3,), shared=False, log_std=0.0))
+    theta = torch.stack([flat.init(torch.Generator().manual_seed(i)) for i in range(2 * LANES)])
+    actor, obs, push = PolicyActor(flat, theta[:LANES]), np.ones((LANES, ACTORS, 1), np.float32), torch.zeros(1, 1, 2)
+    actor.refresh(theta[LANES:])
+    assert torch.equal(actor(obs, push), PolicyActor(flat, theta[LANES:])(obs, push))
+    assert not torch.equal(actor(obs, push), PolicyActor(flat, theta[:LANES])(obs, push))
+
+
+def test_uniform_actions_fill_the_bounds_whatever_is_observed() -> None:
+    actor = UniformActor(SPEC)
+    noise = torch.from_numpy(actor.noise(np.random.default_rng(0), (10_000,)))
+    action = actor(np.empty(0), actor.push(noise))
+    torch.testing.assert_close(action.amin(0), torch.tensor([-1.0, 0.0]), rtol=0, atol=0.01)
+    torch.testing.assert_close(action.amax(0), torch.tensor([1.0, 10.0]), rtol=0, atol=0.01)
+    torch.testing.assert_close(action.mean(0), torch.tensor([0.0, 5.0]), rtol=0, atol=0.1)
+
+
+def test_uniform_choices_are_equally_frequent() -> None:
+    actor = UniformActor(Spec(1, 4, True, np.zeros(1), np.full(1, 3.0)))
+    choices = actor.push(torch.from_numpy(actor.noise(np.random.default_rng(0), (10_000,))))
+    values, counts = choices.unique(return_counts=True)
+    assert values.tolist() == [0, 1, 2, 3]
+    assert counts.min() > 2300
+
+
+# -- collecting --------------------------------------------------------------------------------------------------------
+
+
+def test_a_rollout_holds_what_happened_in_order() -> None:
+    collector = make_collector()
+    rollout = collect(collector, 4)
+    np.testing.assert_array_equal(rollout.obs[1, :, 0, 0], [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(rollout.reward[1, :, 0], [1, 2, 3, 4])
+    np.testing.assert_array_equal(rollout.terminated[1, :, 0], [False, False, True, False])
+    np.testing.assert_array_equal(rollout.action, np.stack(collector.env.actions, 1).astype(np.float32))
+    following = collect(collector, 4)
+    np.testing.assert_array_equal(following.obs[1, :, 0, 0], [4, 5, 6, 7, 8])
+    np.testing.assert_array_equal(following.truncated[1, :, 0], [False, True, False, False])
+
+
+def test_actions_reach_the_environment_as_sampled_however_large() -> None:
+    collector = make_collector()
+    collect(collector, 20)
+    assert np.abs(collector.env.actions).max() > 10
+
+
+def test_what_is_acted_on_is_filtered_and_what_is_stored_is_raw() -> None:
+    collector, actor, obs_filter = make_collector(), Recorder(), ObsFilter(LANES, 1, enabled=True)
+    obs_filter.update(np.full((LANES, 1000, 1), 2.0))
+    rollout = collector.collect(actor, obs_filter, 4, steps=np.zeros(LANES, int), keep_final=False)
+    np.testing.assert_allclose(np.stack(actor.seen)[:, 0, 0, 0], [-5, -5, 0, 5], atol=1e-2)
+    assert rollout.obs[0, 3, 0, 0] == 3
+
+
+def test_observations_before_resets_are_kept_if_asked_for() -> None:
+    np.testing.assert_array_equal(collect(make_collector(), 3, keep_final=True).final_obs[0, :, 0, 0], [0.5, 1.5, 2.5])
+    assert collect(make_collector(), 3).final_obs is None
+
+
+def test_episodes_straddle_rollouts_and_know_the_runs_step_at_their_end() -> None:
+    collector = make_collector()
+    first, second = collect(collector, 4), collect(collector, 4, before=4 * ACTORS)
+    assert first.episodes[0] == [Episode(step=6, ret=1 + 2 + 3, length=3)] * ACTORS
+    assert second.episodes[0] == [Episode(step=12, ret=4 + 5 + 6, length=3)] * ACTORS
+
+
+def test_each_lane_draws_from_its_own_stream() -> None:
+    alone = Collector(Clockwork(), [make_streams(2, ACTORS)] * LANES, "cpu")
+    action, other = collect(make_collector(), 5).action, collect(alone, 5).action
+    assert torch.equal(action[2], other[0])
+    assert not torch.equal(action[2], action[1])
