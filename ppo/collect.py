@@ -85,7 +85,7 @@ class UniformActor:
 
     def __init__(self, spec: Spec) -> None:
         if not (np.isfinite(spec.low).all() and np.isfinite(spec.high).all()):
-            raise UserError("algorithm.policy=uniform is not possible: the task's actions have no bounds; use untrained.")
+            raise UserError("algorithm.policy=uniform is not possible: these actions have no bounds; use untrained.")
         self.spec = spec
         self.low, self.high = torch.from_numpy(spec.low).float(), torch.from_numpy(spec.high).float()
 

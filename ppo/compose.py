@@ -12,7 +12,7 @@ import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -44,10 +44,10 @@ def compose_mapping(overrides: Sequence[str]) -> dict[str, Any]:
 def load_mapping(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """The mapping of a run folder's `config.yaml`, with overrides of its values."""
     try:
-        content = OmegaConf.create(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, OmegaConfBaseException) as error:
+        content = OmegaConf.load(path)  # reads 3e-4 as a number, which plain yaml does not
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path} cannot be read as a config ({_first_line(error)}).") from None
-    if not isinstance(content, DictConfig):
+    if not isinstance(content, DictConfig) or not content:
         raise UserError(f"{path} cannot be read as a config: it must be a mapping of keys.")
     return _apply(content, parse(overrides))
 
@@ -57,10 +57,17 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     axes = []
     for override in parse(overrides):
         if override.is_sweep_override():
-            axes.append([f"{override.get_key_element()}={v}" for v in override.sweep_string_iterator()])
+            axes.append(_values(override))
         else:
             axes.append([override.input_line or ""])
     return [list(combination) for combination in itertools.product(*axes)]
+
+
+def _values(override: Override) -> list[str]:
+    """One override for each value of an axis."""
+    if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
+        raise UserError(f"{override.input_line!s} is not possible: list the choices, a,b,c.")
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -112,15 +119,14 @@ def _apply(config: DictConfig, overrides: Iterable[Override]) -> dict[str, Any]:
     """Set values of keys that are there already, and resolve."""
     OmegaConf.set_struct(config, True)
     for override in overrides:
-        key = override.key_or_group
         if override.is_delete():
             raise UserError(f"{override.input_line} is not possible: keys cannot be removed.")
-        if not _has(config, key):
-            raise UserError(f"unknown key {key}: {near(key, _siblings(config, key))}.")
-        value = override.value()
-        if OmegaConf.is_dict(OmegaConf.select(config, key)) and not isinstance(value, dict):
-            raise UserError(f"{key}={value!s} is not possible: {key} is a group of keys.")
-        OmegaConf.update(config, key, value)
+        for key, value in _leaves(override.key_or_group, override.value()):
+            if not _has(config, key):
+                raise UserError(f"unknown key {key}: {near(key, _siblings(config, key))}.")
+            if OmegaConf.is_dict(OmegaConf.select(config, key)):
+                raise UserError(f"{key}={value!s} is not possible: {key} is a group of keys.")
+            OmegaConf.update(config, key, value)
     try:
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
@@ -129,6 +135,13 @@ def _apply(config: DictConfig, overrides: Iterable[Override]) -> dict[str, Any]:
     if missing := [key for key in _keys(config) if OmegaConf.is_missing(*_parent(config, key))]:
         raise UserError(f"{missing[0]} is missing: give {missing[0]}=VALUE.")
     return {str(k): v for k, v in values.items()}
+
+
+def _leaves(key: str, value: Any) -> list[tuple[str, Any]]:
+    """A value under its dotted key; a mapping's values each under their own."""
+    if not isinstance(value, dict):
+        return [(key, value)]
+    return [leaf for name, inner in value.items() for leaf in _leaves(f"{key}.{name!s}", inner)]
 
 
 def _has(config: DictConfig, key: str) -> bool:

@@ -96,7 +96,7 @@ class Pack:
     def set_state(self, lane: int, state: dict[str, Any]) -> None:
         """Put one lane to a state of `get_state`."""
         self.steps[lane], self.num_episodes[lane] = state["step"], state["episodes"]
-        self.recent[lane].extend(state["recent"])
+        self.recent[lane] = deque(state["recent"], maxlen=SCORE_EPISODES)
         self.learner.set_state(lane, state["learner"])
         self.obs_filter.set_state(lane, state["obs_filter"])
         self.collector.set_state(lane, state["collector"])

@@ -56,7 +56,7 @@ class RunFolder:
         """The keys in which the folder's run is another one than ours; empty if it is ours or there is none yet."""
         try:
             held = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except (OSError, yaml.YAMLError) as error:
             where = self.path / "config.yaml"

@@ -101,8 +101,11 @@ def _scalar(value: Any, hint: Any) -> Any:
         return value if isinstance(value, bool) and hint is bool else _NO
     if hint is str:
         return str(value) if isinstance(value, (str, int, float)) else _NO
-    if isinstance(value, (int, float)) and hint is float:
-        return float(value)
-    if isinstance(value, (int, float)) and hint is int and float(value).is_integer():
-        return int(value)
-    return _NO
+    if not isinstance(value, (int, float)):
+        return _NO
+    if hint is int:
+        return int(value) if isinstance(value, int) or value.is_integer() else _NO
+    try:
+        return float(value) + 0.0  # zero has no sign
+    except OverflowError:
+        return _NO

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from ppo.adam import AdamState
-from ppo.advantages import gae, standardize
+from ppo.advantages import Segment, gae, standardize
 from ppo.algorithms.ppo_step import Coefficients, MinibatchStep, Stats, in_place
 from ppo.collect import PolicyActor, Rollout
 from ppo.compiling import compiled, wants_compile
@@ -71,7 +71,7 @@ class PPOLearner:
         else:
             terminal, next_value = rollout.terminated, self._evaluate(self._values, obs_filter, rollout.final_obs)
         value = value[:, :-1]
-        raw = gae(reward, value, next_value, terminal=terminal, cut=cut, gamma=self.gamma, lam=self.lam)
+        raw = gae(Segment(reward, value, next_value, terminal, cut), gamma=self.gamma, lam=self.lam)
         lanes = len(raw)
         adv, value = raw.reshape(lanes, -1), value.reshape(lanes, -1)
         normalised = standardize(adv) if self.shape.normalize_adv == "batch" else adv
@@ -137,7 +137,8 @@ class PPOLearner:
         """Every run's coefficients [L, columns of Coefficients] at this moment, and those worth recording."""
         remaining = np.maximum(1 - progress, 0)  # the paper's alpha
         lr = np.array([s.lr for s in self.settings]) * self._schedule("lr_schedule", remaining)
-        epsilon = self.epsilon * self._schedule("epsilon_schedule", remaining)
+        annealed = np.where(np.isinf(self.epsilon), 1.0, self._schedule("epsilon_schedule", remaining))
+        epsilon = self.epsilon * annealed
         column = {"objective": self.objective, "epsilon": epsilon, "beta": self.beta, "lr": lr}
         for key in ("adam_epsilon", "c1", "c2", "max_grad_norm", "value_clip"):
             column[key] = [getattr(s, key) or 0.0 for s in self.settings]  # an absent bound is never read

@@ -23,7 +23,7 @@ class Gate:
         self.seconds: list[float] = []
         self.left, self.last = 0, time.perf_counter()
         self.entered = False
-        self.on_start: Callable[[], None] = lambda: None  # before the clock of a measurement starts
+        self.on_start: Callable[[bool], None] = lambda _replay: None  # before the clock of a measurement starts
         self.on_end: Callable[[], dict[str, Any]] = dict  # after it has stopped; what to reply besides the seconds
 
     def __call__(self) -> bool:
@@ -50,7 +50,7 @@ class Gate:
             return True
         os.sched_setaffinity(0, {order["core"]})
         self.seconds, self.left = [], order["iterations"]
-        self.on_start()
+        self.on_start(order["replay"])
         self.last = time.perf_counter()
         return False
 

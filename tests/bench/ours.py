@@ -70,17 +70,17 @@ class Measured:
             self.rollout = rollout
         return rollout, columns
 
-    def _start(self) -> None:
+    def _start(self, replay: bool) -> None:
         from tests.bench.bare import Replay
 
-        self.rollout, self.replay = None, Replay(self.pack)
+        self.rollout, self.replay = None, Replay(self.pack) if replay else None
         self.probe.reset()
 
     def _end(self) -> dict[str, Any]:
         clocks = self.probe.clocks
         firsts = {"first_step": clocks["step"].first_end, "first_update": clocks["update"].first_end}
         if self.replay is None:
-            return firsts  # of the warm-up
+            return firsts
         parts = self.probe.parts(sum(self.gate.seconds))
         bare = self.replay.run(self.rollout)
         self.gate.last = time.perf_counter()  # the replay is no part of what comes next

@@ -32,10 +32,11 @@ class Program:
                 start_new_session=True,  # Ctrl-C reaches the parent, which ends its children
             )
 
-    def ask(self, iterations: int, core: int) -> None:
-        """Have it do some iterations on one core; 0 ends it."""
+    def ask(self, iterations: int, core: int, *, replay: bool = False) -> None:
+        """Have it do some iterations on one core, and then play the first again as bare physics; 0 ends it."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"iterations": iterations, "core": core}) + "\n")
+        order = {"iterations": iterations, "core": core, "replay": replay}
+        self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
 
     def answer(self) -> dict[str, Any]:
@@ -46,9 +47,9 @@ class Program:
             raise RuntimeError(f"{self.name} ended with status {self.process.wait()}: see {self.log}")
         return json.loads(line)
 
-    def measure(self, iterations: int, core: int) -> dict[str, Any]:
+    def measure(self, iterations: int, core: int, *, replay: bool = False) -> dict[str, Any]:
         """Ask and wait."""
-        self.ask(iterations, core)
+        self.ask(iterations, core, replay=replay)
         return self.answer()
 
     def __enter__(self) -> Program:

@@ -31,10 +31,10 @@ class Plan:
 
     rounds: int = 2
     small: int = 3  # iterations of a pack of 3 and of one run, each time
-    pairs: int = 2  # times that two processes are measured side by side
+    pairs: int = 1  # times that two processes are measured side by side; 0: there is no second process
 
 
-QUICK = Plan(rounds=1, small=2, pairs=1)
+QUICK = Plan(rounds=1, small=2, pairs=0)
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Figures:
 
 
 def measure(task: str, plan: Plan, *, cores: list[int], out: Path) -> Figures:
-    """All figures of one task; without a second core, no pairs."""
+    """All figures of one task; without a second core, no pairs. Everything starts before anything is measured."""
     figures, log = Figures(), out / "log.txt"
     with ExitStack() as stack:
         runs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="runs-", dir=out)))
@@ -59,26 +59,28 @@ def measure(task: str, plan: Plan, *, cores: list[int], out: Path) -> Figures:
             return stack.enter_context(Program("ours", task, str(size), str(runs / name), log=log))
 
         packs = {size: ours(size, f"pack-{size}") for size in SIZES}
-        peers = [stack.enter_context(Program("peers", TASKS[task], log=log)) for _ in cores]
-        for program in [*packs.values(), *peers]:
-            program.answer()
-        second = ours(33, "second")  # started alone, with a warm compile cache: as a user's second command is
-        _start(second, figures)
+        paired = cores if plan.pairs else cores[:1]
+        peers = [stack.enter_context(Program("peers", TASKS[task], log=log)) for _ in paired]
+        ready = {program: program.answer() for program in [*packs.values(), *peers]}
+        newest = packs[33]
+        if plan.pairs:  # started alone, with a warm compile cache: as a user's second command is
+            newest = ours(33, "second")
+            ready[newest] = newest.answer()
+        _start(newest, ready[newest], figures)
         _alternate(packs, peers[0], plan, core=cores[0], figures=figures)
-        if len(cores) > 1:
-            _pairs([packs[33], second], peers, plan, cores=cores, figures=figures)
+        if len(paired) > 1:
+            _pairs([packs[33], newest], peers, plan, cores=cores, figures=figures)
         for size, program in packs.items():
             figures.checkpoint[size] = program.measure(0, cores[0])["checkpoint"]
     return figures
 
 
-def _start(second: Program, figures: Figures) -> None:
+def _start(program: Program, ready: dict[str, Any], figures: Figures) -> None:
     """How long a pack of 33 takes to start, and the memory it takes, compiler and all."""
-    ready = second.answer()
     for name in ("first_step", "first_update"):
-        figures.start[name] = ready[name] - second.started
+        figures.start[name] = ready[name] - program.started
     figures.start["first_iteration"] = ready["seconds"][0]
-    figures.memory = max(ready["peak_bytes"], tree_bytes(second.process.pid))
+    figures.memory = max(ready["peak_bytes"], tree_bytes(program.process.pid))
 
 
 def _alternate(packs: dict[int, Program], peer: Program, plan: Plan, *, core: int, figures: Figures) -> None:
@@ -87,7 +89,7 @@ def _alternate(packs: dict[int, Program], peer: Program, plan: Plan, *, core: in
     figures.speeds["peer"].append(before)
     for _ in range(plan.rounds):
         for size, program in packs.items():
-            reply = program.measure(1 if size > 3 else plan.small, core)
+            reply = program.measure(1 if size > 3 else plan.small, core, replay=True)
             ours, after = _rate(reply, size), _rate(peer.measure(1, core), 1)
             figures.replies[size].append(reply)
             figures.speeds[str(size)].append(ours)

@@ -10,6 +10,7 @@ from torch import Tensor
 from ppo.collect import Collector, Episode, PolicyActor, Rollout, UniformActor
 from ppo.config import Network
 from ppo.envs.lockstep import Bools, Floats, Spec, Step
+from ppo.errors import UserError
 from ppo.filters import ObsFilter
 from ppo.networks import FlatNetwork
 from ppo.streams import make_streams
@@ -68,21 +69,19 @@ def make_collector() -> Collector:
 
 def collect(collector: Collector, horizon: int, before: int = 0, *, keep_final: bool = False) -> Rollout:
     steps = np.full(LANES, before)
-    return collector.collect(
-        Recorder(), ObsFilter(LANES, 1, enabled=True), horizon, steps=steps, keep_final=keep_final
-    )
+    return collector.collect(Recorder(), ObsFilter(LANES, 1, enabled=True), horizon, steps=steps, keep_final=keep_final)
 
 
 # -- acting ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("discrete", [False, True])
+@pytest.mark.parametrize(("discrete", "size"), [(False, 3), (False, 1), (True, 3)])
 @pytest.mark.parametrize(
     "network",
     [Network((64, 64), shared=False, log_std=-0.5), Network((7,), shared=True, log_std=0.3), Network((), False, 0.0)],
 )
-def test_the_packs_acting_path_equals_each_runs_own_policy(network: Network, discrete: bool) -> None:
-    flat = FlatNetwork(Spec(5, 3, discrete, np.zeros(3), np.ones(3)), network)
+def test_the_packs_acting_path_equals_each_runs_own_policy(network: Network, discrete: bool, size: int) -> None:
+    flat = FlatNetwork(Spec(5, size, discrete, np.zeros(size), np.ones(size)), network)
     generator = torch.Generator().manual_seed(0)
     theta = torch.stack([flat.init(generator) for _ in range(LANES)])
     theta += 0.3 * torch.randn(theta.shape, generator=generator)
@@ -98,7 +97,7 @@ def test_the_packs_acting_path_equals_each_runs_own_policy(network: Network, dis
                 cumulative = torch.softmax(dist, -1).cumsum(-1)
                 expected = torch.searchsorted(cumulative, noise[lane, t], right=True).clamp(max=2).float()
             else:
-                expected = dist[:, :3] + dist[:, 3:].exp() * noise[lane, t]
+                expected = dist[:, :size] + dist[:, size:].exp() * noise[lane, t]
             torch.testing.assert_close(action[lane], expected)
 
 
@@ -118,6 +117,11 @@ def test_uniform_actions_fill_the_bounds_whatever_is_observed() -> None:
     torch.testing.assert_close(action.amin(0), torch.tensor([-1.0, 0.0]), rtol=0, atol=0.01)
     torch.testing.assert_close(action.amax(0), torch.tensor([1.0, 10.0]), rtol=0, atol=0.01)
     torch.testing.assert_close(action.mean(0), torch.tensor([0.0, 5.0]), rtol=0, atol=0.1)
+
+
+def test_actions_without_bounds_cannot_be_uniform() -> None:
+    with pytest.raises(UserError, match=r"algorithm\.policy=uniform is not possible: .* no bounds; use untrained"):
+        UniformActor(SPEC._replace(high=np.array([1.0, np.inf])))
 
 
 def test_uniform_choices_are_equally_frequent() -> None:

@@ -198,9 +198,7 @@ def test_a_single_sample_cannot_be_normalised() -> None:
     single = changed(to_mapping(compose()), "algorithm.minibatch_size", 1)
     assert to_config(single).algorithm.minibatch_size == 1
     sentence = complaint(changed(single, "algorithm.normalize_adv", "minibatch"))
-    assert (
-        sentence == "algorithm.minibatch_size=1 leaves nothing to normalize per minibatch: at least 2 is allowed."
-    )
+    assert sentence == "algorithm.minibatch_size=1 leaves nothing to normalize per minibatch: at least 2 is allowed."
 
 
 # -- a config ----------------------------------------------------------------------------------------------------------

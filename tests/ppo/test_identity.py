@@ -97,7 +97,6 @@ def test_the_spelling_of_a_value_does_not_matter(spellings: list[str]) -> None:
     assert {run_hash(compose([spelling])) for spelling in spellings} == {run_hash(compose())}
 
 
-@pytest.mark.xfail(reason="identity.py:59: json keeps the sign of zero", strict=True)
 def test_zero_has_no_sign() -> None:
     assert run_hash(compose(["algorithm.network.log_std=-0.0"])) == run_hash(compose())
 

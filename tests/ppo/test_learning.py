@@ -100,7 +100,7 @@ def heads(pack: Pack, network: FlatNetwork) -> dict[str, Tensor]:
 class Result(NamedTuple):
     """What became of each surrogate's run."""
 
-    heads: dict[str, Tensor]
+    heads: dict[str, Tensor]  # mean actions [contexts, 1] or probabilities [contexts, choices]
     scores: dict[str, float]
 
 
@@ -136,17 +136,22 @@ def test_the_lock_is_opened_by_rewards_that_come_three_steps_late(lock: Result, 
     assert lock.scores[surrogate] > 0.75  # by chance it opens once in 27 episodes
 
 
-def test_without_learning_neither_optimum_is_found() -> None:
-    for iterations, task, chance in ((1, Bandit, -1.25), (4, Lock, 1 / 27)):
-        untrained = result(task, "algorithm=random", iterations=iterations)
-        for name in SURROGATES:
-            assert untrained.scores[name] == pytest.approx(chance, abs=0.4 if task is Bandit else 0.06)
-            if task is Bandit:
-                assert (untrained.heads[name] - Bandit.best).abs().min() > 0.4
-            else:
-                assert untrained.heads[name].amax(-1).max() < 0.4
+def test_a_policy_that_does_not_learn_misses_the_bandits_best_action() -> None:
+    untrained = result(Bandit, "algorithm=random", iterations=1)
+    for name in SURROGATES:
+        assert (untrained.heads[name] - Bandit.best).abs().min() > 0.4
+        assert untrained.scores[name] < -0.8
 
 
-def test_a_stepsize_of_next_to_nothing_finds_neither() -> None:
+def test_a_policy_that_does_not_learn_opens_the_lock_by_chance_only() -> None:
+    untrained = result(Lock, "algorithm=random", iterations=4)
+    for name in SURROGATES:
+        assert untrained.heads[name].amax(-1).max() < 0.4
+        assert untrained.scores[name] < 0.15
+
+
+def test_a_stepsize_of_next_to_nothing_learns_nothing() -> None:
     still = result(Bandit, "algorithm.epochs=1", "algorithm.lr=1e-12", iterations=2)
-    assert max(still.scores.values()) < -0.8
+    for name in SURROGATES:
+        assert (still.heads[name] - Bandit.best).abs().min() > 0.4
+        assert still.scores[name] < -0.8

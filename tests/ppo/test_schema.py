@@ -95,7 +95,6 @@ def test_what_does_not_fit_is_refused_with_key_value_and_what_is_allowed(value: 
     assert str(error.value) == f"some.key={shown} is not possible: allowed is {describe(hint)}."
 
 
-@pytest.mark.xfail(raises=OverflowError, reason="schema.py:105,106: float() of a very long number", strict=True)
 @pytest.mark.parametrize("hint", [Natural, Positive])
 def test_a_number_too_long_for_a_float_is_refused_as_any_other(hint: Any) -> None:
     with pytest.raises(UserError):

@@ -267,8 +267,11 @@ def test_beta_is_halved_below_the_band_and_doubled_above_it(
 
 def test_beta_never_changes_inside_the_band_its_edges_included() -> None:
     d_targ, beta = torch.tensor(0.01), torch.tensor(0.7)
-    for kl in torch.linspace(0, 1, 100) * (d_targ * 1.5 - d_targ / 1.5) + d_targ / 1.5:
-        assert adapt_beta(beta, kl.clamp(d_targ / 1.5, d_targ * 1.5), d_targ) == beta
+    low, high = d_targ / 1.5, d_targ * 1.5
+    for kl in (low, *torch.linspace(low.item(), high.item(), 100)[1:-1], high):
+        assert adapt_beta(beta, kl, d_targ) == beta
+    for kl in (torch.nextafter(low, 0 * low), torch.nextafter(high, 1 + high)):
+        assert adapt_beta(beta, kl, d_targ) != beta
 
 
 def test_doubling_and_halving_gives_the_same_bits_back() -> None:
