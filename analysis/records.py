@@ -34,6 +34,7 @@ class Record(NamedTuple):
     seed: int
     config: dict[str, Any]
     result: dict[str, Any]
+    seconds: float  # wall time of its iterations, all attempts together; the runs of a pack share it
     curve: list[CurvePoint]
 
 
@@ -50,8 +51,11 @@ def read_run(folder: Path) -> Record:
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     with (folder / "episodes.csv").open(newline="", encoding="utf-8") as file:
         episodes = [(int(row["step"]), float(row["return"])) for row in csv.DictReader(file)]
+    with (folder / "updates.csv").open(newline="", encoding="utf-8") as file:
+        updates = [(int(row["step"]), float(row["steps_per_second"])) for row in csv.DictReader(file)]
+    seconds = sum(updates[0][0] / speed for _, speed in updates)  # every iteration takes as many steps as the first
     curve = thin(episodes, result["steps"])
-    return Record(result["env"], result["setting"], result["seed"], config, result, curve)
+    return Record(result["env"], result["setting"], result["seed"], config, result, seconds, curve)
 
 
 def read_published(path: Path) -> Record:
@@ -59,7 +63,7 @@ def read_published(path: Path) -> Record:
     held = json.loads(path.read_text(encoding="utf-8"))
     result = held["result"]
     curve = [CurvePoint(*point) for point in held["curve"]]
-    return Record(result["env"], result["setting"], result["seed"], held["config"], result, curve)
+    return Record(result["env"], result["setting"], result["seed"], held["config"], result, held["seconds"], curve)
 
 
 def publish(record: Record, store: Path) -> Path:
@@ -67,7 +71,7 @@ def publish(record: Record, store: Path) -> Path:
     path = store / record.env / record.setting / f"seed={record.seed}-{record.result['run']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     curve = [[p.step, float(f"{p.ret:.6g}"), p.episodes] for p in record.curve]
-    held = {"result": record.result, "config": record.config, "curve": curve}
+    held = {"result": record.result, "config": record.config, "seconds": round(record.seconds, 1), "curve": curve}
     path.write_text(json.dumps(held, separators=(",", ":")) + "\n", encoding="utf-8")
     return path
 

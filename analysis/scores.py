@@ -34,6 +34,7 @@ class Row(NamedTuple):
     setting: str
     mean: float
     deviation: float | None  # sample standard deviation over seeds; None of a single run
+    late: float  # mean return of the last 10 % of the steps, over seeds: steadier than the score's 100 episodes
     runs: int
     seconds: float  # wall time of the slowest run; runs of a pack share it
     paper: float | None
@@ -58,12 +59,19 @@ def _row(env: str, setting: str, group: Sequence[Record], published: Sequence[Pu
         setting=setting,
         mean=fmean(scores),
         deviation=stdev(scores) if len(scores) > 1 else None,
+        late=fmean(late_return(r) for r in group),
         runs=len(scores),
-        seconds=max(r.result["seconds"] for r in group),
+        seconds=max(r.seconds for r in group),
         paper=first[PAPER],
         baselines=first[BASELINES],
         others=[p.score for p in known if p.metric in TRAINING_METRICS],
     )
+
+
+def late_return(record: Record) -> float:
+    """Mean return of the episodes that ended in the last 10 % of a run's steps, to the nearest curve point."""
+    points = [p for p in record.curve if p.step > 0.9 * record.result["steps"]]
+    return sum(p.ret * p.episodes for p in points) / sum(p.episodes for p in points)
 
 
 def read_published_scores(path: Path = REFERENCE) -> list[Published]:
@@ -75,14 +83,16 @@ def read_published_scores(path: Path = REFERENCE) -> list[Published]:
 
 def to_markdown(rows: Iterable[Row]) -> str:
     """A table for the README."""
-    titles = ("task", "setting", "score, mean ± std", "runs", "seconds", "paper, Fig. 3", "baselines ppo2", "others")
+    titles = ["task", "setting", "runs", "seconds", "score, mean ± std", "last 10 % of steps"]
+    titles += ["paper, Fig. 3", "baselines ppo2", "others"]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row in rows:
         spread = "" if row.deviation is None else f" ± {_number(row.deviation)}"
         low, high = (_number(f(row.others, default=None)) for f in (min, max))
         others = f"{low} to {high} (n={len(row.others)})"
-        cells = [row.env, row.setting, f"{_number(row.mean)}{spread}", row.runs, f"{row.seconds:.0f}"]
-        lines.append(f"| {' | '.join(map(str, cells))} | {_number(row.paper)} | {_number(row.baselines)} | {others} |")
+        cells = [row.env, row.setting, str(row.runs), f"{row.seconds:.0f}", f"{_number(row.mean)}{spread}"]
+        cells += [_number(row.late), _number(row.paper), _number(row.baselines), others]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

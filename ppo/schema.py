@@ -103,9 +103,10 @@ def _scalar(value: Any, hint: Any) -> Any:
         return str(value) if isinstance(value, (str, int, float)) else _NO
     if not isinstance(value, (int, float)):
         return _NO
-    if hint is int:
-        return int(value) if isinstance(value, int) or value.is_integer() else _NO
     try:
-        return float(value) + 0.0  # zero has no sign
+        number = float(value)
     except OverflowError:
         return _NO
+    if hint is float:
+        return number + 0.0  # zero has no sign
+    return int(value) if hint is int and number.is_integer() else _NO

@@ -47,7 +47,7 @@ class Member:
     outcome: Outcome
     folder: RunFolder
     seconds: float = 0.0  # trained before this process
-    started: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.time)  # when its pack did
 
     @property
     def config(self) -> Config:
@@ -95,6 +95,8 @@ class Session:
 
     def __init__(self, members: Sequence[Member]) -> None:
         self.members = members
+        for member in members:
+            member.started = time.time()
         self.provenance = provenance()  # now: the code may be changed while we train
         torch.compiler.reset()  # torch.compile gives up on a function compiled for too many packs in one process
         self.pack = Pack([m.config for m in members])
