@@ -126,10 +126,11 @@ class Collector:
         noise = np.stack([actor.noise(g, (horizon, actors)) for g in self.generators])
         push = actor.push(torch.from_numpy(noise).to(self.device))
         obs = np.empty((lanes, horizon + 1, actors, obs_size))
+        actions = np.empty(noise.shape, dtype=np.float32)  # of which the rollout holds a view
         rollout = Rollout(
             obs=obs,
             final_obs=np.empty((*shape, obs_size)) if keep_final else None,
-            action=torch.empty(*shape, noise.shape[-1], device=self.device),
+            action=torch.from_numpy(actions),
             reward=np.empty(shape),
             terminated=np.empty(shape, dtype=bool),
             truncated=np.empty(shape, dtype=bool),
@@ -138,8 +139,8 @@ class Collector:
         with torch.no_grad():
             for t in range(horizon):
                 obs[:, t] = self.obs
-                rollout.action[:, t] = action = actor(obs_filter(self.obs), push[:, t])
-                step = self.env.step(action.double().cpu().numpy())
+                actions[:, t] = action = actor(obs_filter(self.obs), push[:, t]).cpu().numpy()
+                step = self.env.step(action.astype(np.float64))
                 self._record(rollout, t, step)
                 self._count(rollout.episodes, step, steps + (t + 1) * actors)
                 self.obs = step.obs

@@ -116,7 +116,7 @@ class PPOLearner:
         device = self.theta.device
         flat = batch.obs[:, :-1].reshape(lanes, count, -1)
         obs = torch.from_numpy(obs_filter(flat)).to(device)
-        action = batch.action.reshape(lanes, count, -1)
+        action = batch.action.reshape(lanes, count, -1).to(device)
         dist = self._policies(self.theta, obs)
         logp = self.network.distribution.logp(dist, action)
         scalars = (batch.adv, batch.value, batch.value_target)
