@@ -65,7 +65,7 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
 
 def _values(override: Override) -> list[str]:
     """One override for each value of an axis."""
-    if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
+    if override.value_type in (ValueType.GLOB_CHOICE_SWEEP, ValueType.INTERVAL_SWEEP):
         raise UserError(f"{override.input_line!s} is not possible: list the choices, a,b,c.")
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
@@ -139,7 +139,7 @@ def _apply(config: DictConfig, overrides: Iterable[Override]) -> dict[str, Any]:
 
 def _leaves(key: str, value: Any) -> list[tuple[str, Any]]:
     """A value under its dotted key; a mapping's values each under their own."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not value:
         return [(key, value)]
     return [leaf for name, inner in value.items() for leaf in _leaves(f"{key}.{name!s}", inner)]
 

@@ -130,6 +130,16 @@ def test_an_unknown_key_inside_a_group_given_as_a_whole_is_told_in_a_sentence() 
     assert complaint("algorithm.network={hiden: [3]}").startswith("unknown key algorithm.network.hiden")
 
 
+@pytest.mark.parametrize("group", ["{hidden: [3]}", "{hidden: [3], shared: false}"])
+def test_a_group_given_as_a_whole_changes_the_keys_it_names(group: str) -> None:
+    assert compose([f"algorithm.network={group}"]) == compose(["algorithm.network.hidden=[3]"])
+
+
+@pytest.mark.parametrize("override", ["seed={}", "sead={}", "surrogate.epsilon={}"])
+def test_an_empty_group_is_not_passed_over(override: str) -> None:
+    assert override.split("=")[0] in complaint(override)
+
+
 # -- multirun ----------------------------------------------------------------------------------------------------------
 
 
@@ -160,12 +170,14 @@ def test_nothing_to_vary_is_one_run() -> None:
     assert expand(["seed=3"]) == [["seed=3"]]
 
 
-def test_a_glob_names_every_choice_or_is_refused_in_a_sentence() -> None:
-    try:
-        runs = expand(["surrogate=glob(*)"])
-    except UserError:
-        return
-    assert [run for (run,) in runs] == [f"surrogate={name}" for name in groups()["surrogate"]]
+def test_a_glob_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UserError, match=r"surrogate=glob\(\*\) is not possible: list the choices"):
+        expand(["surrogate=glob(*)"])
+
+
+def test_an_interval_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UserError, match=r"seed=interval\(0,9\) is not possible"):
+        expand(["seed=interval(0,9)"])
 
 
 # -- a run folder's config.yaml ----------------------------------------------------------------------------------------
