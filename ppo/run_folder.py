@@ -58,7 +58,7 @@ class RunFolder:
             held = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             return []
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             where = self.path / "config.yaml"
             raise UserError(f"{where} cannot be read ({_one_line(error)}): mend or remove it.") from None
         ours, theirs = _flat(essence(self.config)), _flat(held if isinstance(held, dict) else {})

@@ -173,6 +173,25 @@ def test_episodes_straddle_rollouts_and_know_the_runs_step_at_their_end() -> Non
     assert second.episodes[0] == [Episode(step=12, ret=4 + 5 + 6, length=3)] * ACTORS
 
 
+def test_what_a_lane_that_is_not_active_repeats_is_not_counted() -> None:
+    collector = make_collector()
+    collector.set_active(np.array([True, False, True, True]))
+    assert [len(episodes) for episodes in collect(collector, 4).episodes] == [ACTORS, 0, ACTORS, ACTORS]
+
+
+@pytest.mark.parametrize(("exactly", "ret", "length"), [(True, 1 + 2 + 3, 3), (False, 3, 1)])
+def test_a_simulator_that_cannot_be_put_back_starts_counting_anew(exactly: bool, ret: float, length: int) -> None:
+    collector, resumed = make_collector(), make_collector()
+    collect(collector, 2)
+    fresh = None if exactly else np.full((ACTORS, 1), 7.0)
+    collector.env.get_state = lambda lane: collector.env.time[lane].copy()
+    resumed.env.set_state = lambda lane, state: resumed.env.time.__setitem__(lane, state) or fresh
+    resumed.set_state(1, collector.get_state(1))
+    rollout = collect(resumed, 1, before=2 * ACTORS)
+    assert rollout.obs[1, 0, 0, 0] == (2 if exactly else 7)
+    assert rollout.episodes[1] == [Episode(step=6, ret=ret, length=length)] * ACTORS
+
+
 def test_each_lane_draws_from_its_own_stream() -> None:
     alone = Collector(Clockwork(), [make_streams(2, ACTORS)] * LANES, "cpu")
     action, other = collect(make_collector(), 5).action, collect(alone, 5).action
