@@ -11,7 +11,7 @@ from torch import Tensor
 from ppo.envs.lockstep import Bools, Floats, LockStep, Spec, Step
 from ppo.errors import UserError
 from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork, affine
+from ppo.networks import FlatNetwork
 from ppo.streams import Streams
 
 
@@ -42,20 +42,20 @@ class Actor(Protocol):
         """The random numbers of one rollout of a lane, float32 [*shape, columns]."""
         ...
 
-    def push(self, noise: Tensor) -> Tensor:
+    def push(self, noise: np.ndarray) -> np.ndarray:
         """What `__call__` adds to each step, for a whole rollout's noise [L, T, N, columns] at once."""
         ...
 
-    def __call__(self, obs: np.ndarray, push: Tensor, /) -> Tensor:
-        """Actions [L, N, action] for filtered observations [L, N, obs]."""
+    def __call__(self, obs: np.ndarray, push: np.ndarray, /) -> np.ndarray:
+        """Actions [L, N, action], float32, for filtered observations [L, N, obs]."""
         ...
 
 
 class PolicyActor:
     """Samples from the policies theta [L, n] of a pack.
 
-    The forward pass is `ppo.networks.ActorCritic`'s, written for the whole pack: it runs once per environment step on
-    a few numbers, where mapping the one-run form would cost several times the arithmetic.
+    The forward pass is `ppo.networks.ActorCritic`'s, written for the whole pack and in NumPy: it runs once per
+    environment step on a few numbers, where torch's calls would cost several times the arithmetic.
     """
 
     def __init__(self, network: FlatNetwork, theta: Tensor) -> None:
@@ -64,20 +64,23 @@ class PolicyActor:
 
     def refresh(self, theta: Tensor) -> None:
         """Act with these parameters from now on."""
-        weights = self.network.unflatten(theta)
+        weights = {name: w.numpy().copy() for name, w in self.network.unflatten(theta.detach().cpu()).items()}
         names = [f"policy_trunk.layers.{i}" for i in range(len(self.network.network.hidden))]
-        layers = [(weights[f"{n}.weight"], weights[f"{n}.bias"].unsqueeze(1)) for n in [*names, "policy_head"]]
+        layers = [(weights[f"{n}.weight"], weights[f"{n}.bias"][:, None]) for n in [*names, "policy_head"]]
         self.hidden, self.head = layers[:-1], layers[-1]
         self.log_std = weights["log_std"][:, None, None] if "log_std" in weights else None
 
-    def push(self, noise: Tensor) -> Tensor:
+    def push(self, noise: np.ndarray) -> np.ndarray:
         return self.network.distribution.push(noise, self.log_std)
 
-    def __call__(self, obs: np.ndarray, push: Tensor, /) -> Tensor:
-        x = torch.from_numpy(obs).to(push.device)
+    def __call__(self, obs: np.ndarray, push: np.ndarray, /) -> np.ndarray:
+        x = obs
         for weight, bias in self.hidden:
-            x = torch.tanh(affine(x, weight, bias))
-        return self.network.distribution.sample(affine(x, *self.head), push)
+            x = x @ weight
+            x += bias
+            np.tanh(x, out=x)
+        weight, bias = self.head
+        return self.network.distribution.sample(x @ weight + bias, push)
 
 
 class UniformActor:
@@ -87,25 +90,25 @@ class UniformActor:
         if not (np.isfinite(spec.low).all() and np.isfinite(spec.high).all()):
             raise UserError("algorithm.policy=uniform is not possible: these actions have no bounds; use untrained.")
         self.spec = spec
-        self.low, self.high = torch.from_numpy(spec.low).float(), torch.from_numpy(spec.high).float()
+        self.low, self.high = spec.low.astype(np.float32), spec.high.astype(np.float32)
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.random((*shape, 1 if self.spec.discrete else self.spec.action_size), dtype=np.float32)
 
-    def push(self, noise: Tensor) -> Tensor:
+    def push(self, noise: np.ndarray) -> np.ndarray:
         if self.spec.discrete:
-            return torch.floor(noise * self.spec.action_size)
-        return self.low.to(noise.device) + (self.high - self.low).to(noise.device) * noise
+            return np.floor(noise * np.float32(self.spec.action_size))
+        return self.low + (self.high - self.low) * noise
 
-    def __call__(self, _obs: np.ndarray, push: Tensor, /) -> Tensor:
+    def __call__(self, _obs: np.ndarray, push: np.ndarray, /) -> np.ndarray:
         return push
 
 
 class Collector:
     """The environments of a pack, between rollouts: episodes straddle them."""
 
-    def __init__(self, env: LockStep, streams: list[Streams], device: str) -> None:
-        self.env, self.device = env, torch.device(device)
+    def __init__(self, env: LockStep, streams: list[Streams]) -> None:
+        self.env = env
         self.generators = [s.action for s in streams]
         self.obs = env.reset()  # [L, N, obs]
         self.returns = np.zeros(self.obs.shape[:2])
@@ -124,7 +127,7 @@ class Collector:
         lanes, actors, obs_size = self.obs.shape
         shape = (lanes, horizon, actors)
         noise = np.stack([actor.noise(g, (horizon, actors)) for g in self.generators])
-        push = actor.push(torch.from_numpy(noise).to(self.device))
+        push = actor.push(noise)
         obs = np.empty((lanes, horizon + 1, actors, obs_size))
         actions = np.empty(noise.shape, dtype=np.float32)  # of which the rollout holds a view
         rollout = Rollout(
@@ -136,14 +139,13 @@ class Collector:
             truncated=np.empty(shape, dtype=bool),
             episodes=[[] for _ in range(lanes)],
         )
-        with torch.no_grad():
-            for t in range(horizon):
-                obs[:, t] = self.obs
-                actions[:, t] = action = actor(obs_filter(self.obs), push[:, t]).cpu().numpy()
-                step = self.env.step(action.astype(np.float64))
-                self._record(rollout, t, step)
-                self._count(rollout.episodes, step, steps + (t + 1) * actors)
-                self.obs = step.obs
+        for t in range(horizon):
+            obs[:, t] = self.obs
+            actions[:, t] = action = actor(obs_filter(self.obs), push[:, t])
+            step = self.env.step(action.astype(np.float64))
+            self._record(rollout, t, step)
+            self._count(rollout.episodes, step, steps + (t + 1) * actors)
+            self.obs = step.obs
         obs[:, horizon] = self.obs
         return rollout
 

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -48,3 +49,10 @@ def compiled(function: Callable[..., Any], enabled: bool) -> Callable[..., Any]:
     """`function`, fused by torch.compile if enabled."""
     return torch.compile(function, dynamic=False, options=OPTIONS) if enabled else function
 
+
+def unguarded(enabled: bool) -> AbstractContextManager[object]:
+    """While open, compiled functions run without checking again that their arguments are of the kinds compiled for.
+
+    For repeated calls with the same kinds of arguments: the check is about a tenth of a minibatch step.
+    """
+    return torch.compiler.set_stance("default", skip_guard_eval_unsafe=True) if enabled else nullcontext()

@@ -1,6 +1,7 @@
 """The two policies' distributions as pure functions: diagonal Gaussian and categorical (section 6.1).
 
-A distribution is one tensor `dist` [..., D]: mean and log standard deviation side by side, or logits.
+A distribution is one tensor `dist` [..., D]: mean and log standard deviation side by side, or logits. Acting (`noise`,
+`push`, `sample`) is NumPy's, like the environments; learning (`logp`, `kl`, `entropy`) is torch's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 class Distribution(Protocol):
-    """Pure functions of `dist` tensors; each sums over action dimensions."""
+    """Pure functions; those of `dist` tensors sum over action dimensions."""
 
     action_columns: int  # columns of one action
     dist_columns: int  # columns of one `dist`
@@ -25,11 +26,11 @@ class Distribution(Protocol):
         """Random numbers to act with, float32 [*shape, action_columns]."""
         ...
 
-    def push(self, noise: Tensor, log_std: Tensor | None) -> Tensor:
+    def push(self, noise: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:
         """The part of `sample` that does not depend on the state, for all steps of a rollout at once, like `noise`."""
         ...
 
-    def sample(self, head: Tensor, push: Tensor) -> Tensor:
+    def sample(self, head: np.ndarray, push: np.ndarray) -> np.ndarray:
         """Actions [..., action_columns] from the policy head's output: means or logits."""
         ...
 
@@ -56,10 +57,10 @@ class Gaussian:
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.standard_normal((*shape, self.action_columns), dtype=np.float32)
 
-    def push(self, noise: Tensor, log_std: Tensor | None) -> Tensor:
-        return noise if log_std is None else noise * torch.exp(log_std)
+    def push(self, noise: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:
+        return noise if log_std is None else noise * np.exp(log_std)
 
-    def sample(self, head: Tensor, push: Tensor) -> Tensor:
+    def sample(self, head: np.ndarray, push: np.ndarray) -> np.ndarray:
         return head + push
 
     def logp(self, dist: Tensor, action: Tensor) -> Tensor:
@@ -89,12 +90,14 @@ class Categorical:
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.random((*shape, 1), dtype=np.float32)
 
-    def push(self, noise: Tensor, log_std: Tensor | None) -> Tensor:  # noqa: ARG002
+    def push(self, noise: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:  # noqa: ARG002
         return noise
 
-    def sample(self, head: Tensor, push: Tensor) -> Tensor:
-        below = torch.cumsum(torch.softmax(head, -1), -1) <= push  # inverse of the cumulative distribution
-        return below[..., :-1].sum(-1, keepdim=True).to(head.dtype)
+    def sample(self, head: np.ndarray, push: np.ndarray) -> np.ndarray:
+        weights = np.exp(head - head.max(-1, keepdims=True))
+        cumulative = weights.cumsum(-1)
+        below = cumulative <= push * cumulative[..., -1:]  # inverse of the cumulative distribution
+        return below[..., :-1].sum(-1, keepdims=True).astype(head.dtype)
 
     def logp(self, dist: Tensor, action: Tensor) -> Tensor:
         chosen = torch.arange(self.dist_columns, device=dist.device) == action

@@ -37,7 +37,7 @@ class Pack:
             len(configs), self.env.spec.obs_size, enabled=getattr(first.algorithm, "normalize_obs", True)
         )
         self.learner = make_learner(configs, network, theta.to(first.execution.device), self.streams)
-        self.collector = Collector(self.env, self.streams, first.execution.device)
+        self.collector = Collector(self.env, self.streams)
         self.total_steps = np.array([c.total_steps for c in configs])
         self.goals = np.array([c.iterations * c.batch_size for c in configs])
         self.steps = np.zeros(len(configs), dtype=np.int64)

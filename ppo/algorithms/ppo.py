@@ -15,7 +15,7 @@ from ppo.adam import AdamState
 from ppo.advantages import Segment, gae, standardize
 from ppo.algorithms.ppo_step import Coefficients, MinibatchStep, Stats, in_place
 from ppo.collect import PolicyActor, Rollout
-from ppo.compiling import compiled, wants_compile
+from ppo.compiling import compiled, unguarded, wants_compile
 from ppo.config import PPO, Config
 from ppo.envs.lockstep import Floats
 from ppo.filters import ObsFilter, RewardFilter
@@ -94,10 +94,11 @@ class PPOLearner:
             coefficients, shown = self._coefficients(progress)
             totals = torch.zeros(len(progress), len(Stats._fields), device=self.theta.device)
             steps = 0
-            for _ in range(self.shape.epochs):
-                for minibatch in self._minibatches(samples):
-                    self._step(self.theta, self.adam, totals, minibatch, coefficients)
-                    steps += 1
+            for epoch in range(self.shape.epochs):
+                with unguarded(epoch > 0):
+                    for minibatch in self._minibatches(samples):
+                        self._step(self.theta, self.adam, totals, minibatch, coefficients)
+                        steps += 1
             dist = self._policies(self.theta, obs)
             kl = self.network.distribution.kl(dist_old, dist).mean(-1).cpu()
             entropy = self.network.distribution.entropy(dist).mean(-1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from ppo.collect import Collector, Episode, PolicyActor, Rollout, UniformActor
 from ppo.config import Network
@@ -55,16 +54,16 @@ class Recorder:
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.standard_normal((*shape, 2), dtype=np.float32)
 
-    def push(self, noise: Tensor) -> Tensor:
+    def push(self, noise: np.ndarray) -> np.ndarray:
         return 5 * noise
 
-    def __call__(self, obs: np.ndarray, push: Tensor, /) -> Tensor:
+    def __call__(self, obs: np.ndarray, push: np.ndarray, /) -> np.ndarray:
         self.seen.append(obs.copy())
         return push
 
 
 def make_collector() -> Collector:
-    return Collector(Clockwork(), [make_streams(seed, ACTORS) for seed in range(LANES)], "cpu")
+    return Collector(Clockwork(), [make_streams(seed, ACTORS) for seed in range(LANES)])
 
 
 def collect(collector: Collector, horizon: int, before: int = 0, *, keep_final: bool = False) -> Rollout:
@@ -87,36 +86,49 @@ def test_the_packs_acting_path_equals_each_runs_own_policy(network: Network, dis
     theta += 0.3 * torch.randn(theta.shape, generator=generator)
     obs = torch.randn(LANES, ACTORS, 5, generator=generator)
     actor = PolicyActor(flat, theta)
-    noise = torch.from_numpy(np.stack([actor.noise(np.random.default_rng(i), (9, ACTORS)) for i in range(LANES)]))
+    noise = np.stack([actor.noise(np.random.default_rng(i), (9, ACTORS)) for i in range(LANES)])
     push = actor.push(noise)
     for t in range(9):
         action = actor(obs.numpy(), push[:, t])
         for lane in range(LANES):
             dist = flat.policy(theta[lane], obs[lane])
+            drawn = torch.from_numpy(noise[lane, t])
             if discrete:
                 cumulative = torch.softmax(dist, -1).cumsum(-1)
-                expected = torch.searchsorted(cumulative, noise[lane, t], right=True).clamp(max=2).float()
+                expected = torch.searchsorted(cumulative, drawn, right=True).clamp(max=2)
             else:
-                expected = dist[:, :size] + dist[:, size:].exp() * noise[lane, t]
-            torch.testing.assert_close(action[lane], expected)
+                expected = dist[:, :size] + dist[:, size:].exp() * drawn
+            torch.testing.assert_close(torch.from_numpy(action[lane]), expected.float())
+
+
+@pytest.mark.parametrize("size", [1, 2, 6])
+def test_an_action_has_the_same_bits_in_whatever_lane_and_wherever_in_memory(size: int) -> None:
+    flat = FlatNetwork(Spec(11, size, False, np.zeros(size), np.ones(size)), Network((64, 33), False, 0.0))
+    theta = flat.init(torch.Generator().manual_seed(0))
+    obs = np.random.default_rng(0).standard_normal((1, 1, 11), dtype=np.float32)
+    actions = set()
+    for lanes in range(2, 34):
+        actor = PolicyActor(flat, theta.expand(lanes, -1))
+        row = actor(np.repeat(obs, lanes, 0), np.zeros((lanes, 1, size), np.float32))
+        actions |= {lane.tobytes() for lane in row}
+    assert len(actions) == 1
 
 
 def test_an_actor_refreshed_acts_with_the_new_parameters() -> None:
     flat = FlatNetwork(SPEC, Network((3,), shared=False, log_std=0.0))
     theta = torch.stack([flat.init(torch.Generator().manual_seed(i)) for i in range(2 * LANES)])
-    actor, obs, push = PolicyActor(flat, theta[:LANES]), np.ones((LANES, ACTORS, 1), np.float32), torch.zeros(1, 1, 2)
+    actor, obs, push = PolicyActor(flat, theta[:LANES]), np.ones((LANES, ACTORS, 1), np.float32), np.zeros((1, 1, 2))
     actor.refresh(theta[LANES:])
-    assert torch.equal(actor(obs, push), PolicyActor(flat, theta[LANES:])(obs, push))
-    assert not torch.equal(actor(obs, push), PolicyActor(flat, theta[:LANES])(obs, push))
+    assert np.array_equal(actor(obs, push), PolicyActor(flat, theta[LANES:])(obs, push))
+    assert not np.array_equal(actor(obs, push), PolicyActor(flat, theta[:LANES])(obs, push))
 
 
 def test_uniform_actions_fill_the_bounds_whatever_is_observed() -> None:
     actor = UniformActor(SPEC)
-    noise = torch.from_numpy(actor.noise(np.random.default_rng(0), (10_000,)))
-    action = actor(np.empty(0), actor.push(noise))
-    torch.testing.assert_close(action.amin(0), torch.tensor([-1.0, 0.0]), rtol=0, atol=0.01)
-    torch.testing.assert_close(action.amax(0), torch.tensor([1.0, 10.0]), rtol=0, atol=0.01)
-    torch.testing.assert_close(action.mean(0), torch.tensor([0.0, 5.0]), rtol=0, atol=0.1)
+    action = actor(np.empty(0), actor.push(actor.noise(np.random.default_rng(0), (10_000,))))
+    np.testing.assert_allclose(action.min(0), [-1.0, 0.0], rtol=0, atol=0.01)
+    np.testing.assert_allclose(action.max(0), [1.0, 10.0], rtol=0, atol=0.01)
+    np.testing.assert_allclose(action.mean(0), [0.0, 5.0], rtol=0, atol=0.1)
 
 
 def test_actions_without_bounds_cannot_be_uniform() -> None:
@@ -126,8 +138,8 @@ def test_actions_without_bounds_cannot_be_uniform() -> None:
 
 def test_uniform_choices_are_equally_frequent() -> None:
     actor = UniformActor(Spec(1, 4, True, np.zeros(1), np.full(1, 3.0)))
-    choices = actor.push(torch.from_numpy(actor.noise(np.random.default_rng(0), (10_000,))))
-    values, counts = choices.unique(return_counts=True)
+    choices = actor.push(actor.noise(np.random.default_rng(0), (10_000,)))
+    values, counts = np.unique(choices, return_counts=True)
     assert values.tolist() == [0, 1, 2, 3]
     assert counts.min() > 2300
 
@@ -193,7 +205,7 @@ def test_a_simulator_that_cannot_be_put_back_starts_counting_anew(exactly: bool,
 
 
 def test_each_lane_draws_from_its_own_stream() -> None:
-    alone = Collector(Clockwork(), [make_streams(2, ACTORS)] * LANES, "cpu")
+    alone = Collector(Clockwork(), [make_streams(2, ACTORS)] * LANES)
     action, other = collect(make_collector(), 5).action, collect(alone, 5).action
     assert torch.equal(action[2], other[0])
     assert not torch.equal(action[2], action[1])
