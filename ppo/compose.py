@@ -38,7 +38,7 @@ def compose_mapping(overrides: Sequence[str]) -> dict[str, Any]:
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} names several values: add -m to train them all.")
     choices = tuple(f"{o.key_or_group}={_choice(o)}" for o in parsed if o.key_or_group in groups())
-    return _apply(_composed(choices).copy(), [o for o in parsed if o.key_or_group not in groups()])
+    return apply(_composed(choices).copy(), [o for o in parsed if o.key_or_group not in groups()])
 
 
 def load_mapping(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def load_mapping(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read as a config ({_first_line(error)}).") from None
     if not isinstance(content, DictConfig) or not content:
         raise UserError(f"{path} cannot be read as a config: it must be a mapping of keys.")
-    return _apply(content, parse(overrides))
+    return apply(content, parse(overrides))
 
 
 def expand(overrides: Sequence[str]) -> list[list[str]]:
@@ -115,7 +115,7 @@ def _composed(choices: tuple[str, ...]) -> DictConfig:
         return hydra_compose("config", overrides=list(choices))
 
 
-def _apply(config: DictConfig, overrides: Iterable[Override]) -> dict[str, Any]:
+def apply(config: DictConfig, overrides: Iterable[Override]) -> dict[str, Any]:
     """Set values of keys that are there already, and resolve."""
     OmegaConf.set_struct(config, True)
     for override in overrides:

@@ -1,8 +1,12 @@
-"""What made a number: versions, code, machine."""
+"""What made a number: code, versions, machine, job."""
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import os
 import platform
+import socket
 import subprocess
 import sys
 from functools import lru_cache
@@ -10,28 +14,61 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "hydra-core", "omegaconf")
+SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT")
 
 
 @lru_cache
 def provenance() -> dict[str, Any]:
-    """Versions, git commit (None outside a checkout; "+dirty" if changed) and processor, for `result.json`."""
-    versions = {name: version(name) for name in PACKAGES} | {"python": platform.python_version()}
-    return {"versions": versions, "commit": _commit(), "platform": sys.platform, "processor": _processor()}
+    """Code, machine and job, for `result.json`; commit: None outside a checkout, "+dirty" if ppo or conf differ."""
+    return {
+        "code": code_hash(),
+        "commit": _commit(),
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "host": socket.gethostname(),
+        "platform": sys.platform,
+        "processor": processor(),
+        "slurm": scheduler_ids(),
+    }
+
+
+@lru_cache
+def code_hash() -> str:
+    """Eight hex digits of what the code of this package says; comments and layout do not count."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(str(path.relative_to(PACKAGE)).encode())
+        digest.update(ast.dump(ast.parse(path.read_bytes())).encode())
+    return digest.hexdigest()[:8]
+
+
+@lru_cache
+def code_diff() -> str:
+    """What `ppo` and `conf` differ in from the commit, as a patch; empty if in nothing, or outside a checkout."""
+    return _git("diff", "HEAD", "--", ".", "../conf") or ""
+
+
+def scheduler_ids() -> dict[str, str] | None:
+    """The ids of the SLURM job we run in, or None."""
+    return {key: os.environ[key] for key in SLURM_KEYS if key in os.environ} or None
 
 
 def _commit() -> str | None:
-    def git(*arguments: str) -> str:
-        here = Path(__file__).parent
-        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    head = _git("rev-parse", "HEAD")
+    return head and head.strip() + ("+dirty" if _git("status", "--porcelain", "--", ".", "../conf") else "")
 
+
+def _git(*arguments: str) -> str | None:
     try:
-        return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
+        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
+    return done.stdout
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -12,16 +12,18 @@ import time
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 import yaml
 
-from ppo.collect import Episode
 from ppo.config import Config, to_mapping
 from ppo.errors import UserError
 from ppo.files import read_json, write_atomically, write_json
 from ppo.identity import essence, run_hash
+from ppo.provenance import scheduler_ids
+
+if TYPE_CHECKING:
+    from ppo.collect import Episode
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class RunFolder:
         attempts = int((read_json(self.path / "status.json") or {}).get("attempts", 0)) + 1
         write_atomically(self.path / "config.yaml", self._config_text().encode())
         self._status = {"state": "running", "attempts": attempts, "host": socket.gethostname(), "pid": os.getpid()}
-        self._status |= {"step": 0, "total_steps": self.config.total_steps, "error": None}
+        self._status |= {"step": 0, "total_steps": self.config.total_steps, "error": None, "slurm": scheduler_ids()}
         self._write_status()
         self.note(f"attempt {attempts}, process {os.getpid()} on {socket.gethostname()}")
 
@@ -97,6 +99,11 @@ class RunFolder:
         """Add a line to the run's log."""
         with (self.path / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+
+    def keep_diff(self, diff: str) -> None:
+        """Keep what the code differs in from its commit, if it does."""
+        if diff:
+            write_atomically(self.path / "code.diff", diff.encode())
 
     def close(self) -> None:
         """Let others write."""
@@ -139,6 +146,8 @@ class RunFolder:
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Write everything needed to go on with the same bits; the last good checkpoint is kept beside it."""
+        import torch  # takes a second to load, and who only looks at run folders needs none of it
+
         sizes = {path.name: _sync(path) for path in (self.episodes, self.updates)}
         buffer = io.BytesIO()
         torch.save(state | {"format": FORMAT, "run": run_hash(self.config), "sizes": sizes}, buffer)
@@ -149,6 +158,8 @@ class RunFolder:
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The newest checkpoint that is whole and this run's; a bad one is said and set aside."""
+        import torch
+
         for path in (self.path / "checkpoint.pt", self.path / "checkpoint.old.pt"):
             if not path.exists():
                 continue

@@ -70,8 +70,8 @@ def describe(hint: Any) -> str:
         return " or ".join(str(a).lower() if isinstance(a, bool) else str(a) for a in args)
     if origin in (Union, types.UnionType):
         return " or ".join(describe(a) for a in args)
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
-    return names.get(hint, "a group of keys")
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "a mapping"}
+    return "null" if hint is type(None) else names.get(hint, "a group of keys")
 
 
 _NO = object()
@@ -87,6 +87,8 @@ def _match(value: Any, hint: Any) -> Any:
         return next((m for m in (_match(value, a) for a in args) if m is not _NO), _NO)
     if origin is Literal:
         return next((a for a in args if type(a) is type(value) and a == value), _NO)
+    if hint is dict:
+        return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else _NO
     if origin is tuple:
         items = [_match(v, args[0]) for v in value] if isinstance(value, (list, tuple)) else [_NO]
         return _NO if _NO in items else tuple(items)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from ppo.collect import Rollout
 from ppo.compiling import wants_compile
 from ppo.config import Config
 from ppo.identity import run_hash, setting_name
+from ppo.marker import make_marker
 from ppo.pack import Pack
 from ppo.progress import Progress
-from ppo.provenance import provenance
+from ppo.provenance import code_diff, provenance
 from ppo.run_folder import UPDATE_COLUMNS, RunFolder
 
 log = logging.getLogger(__name__)
@@ -65,17 +67,18 @@ class Member:
         return self.seconds + time.time() - self.started
 
 
-def train_pack(members: Sequence[Member], stopping: Callable[[], bool]) -> None:
+def train_pack(members: Sequence[Member], stopping: Callable[[], bool], marker: Path | None = None) -> None:
     """Train a pack to the end of every member; what happens to each is in its folder and its outcome.
 
-    `stopping` is asked before every iteration. Raises Interrupted once all is saved, UserError if a folder is in use.
+    `stopping` is asked before every iteration; `marker` is a file that names the run being worked for.
+    Raises Interrupted once all is saved, UserError if a folder is in use.
     """
     opened: list[Member] = []
     try:
         for member in members:
             member.folder.open()
             opened.append(member)
-        Session(members).run(stopping)
+        Session(members, marker).run(stopping)
     except Interrupted:
         raise
     except Exception as error:
@@ -93,15 +96,19 @@ def train_pack(members: Sequence[Member], stopping: Callable[[], bool]) -> None:
 class Session:
     """A pack of runs in training, lane i being member i."""
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[Member], marker: Path | None = None) -> None:
         self.members = members
+        runs = [run_hash(m.config) for m in members]
+        self.provenance = provenance() | {"pack": runs}  # now: the code may be changed while we train
         for member in members:
             member.started = time.time()
-        self.provenance = provenance()  # now: the code may be changed while we train
+            member.folder.keep_diff(code_diff())
         torch.compiler.reset()  # torch.compile gives up on a function compiled for too many packs in one process
         self.pack = Pack([m.config for m in members])
+        self.marker = self.pack.env.marker = make_marker(marker, runs)
         for lane in self.pack.lanes:
-            self._resume(lane)
+            with self._marked(lane):
+                self._resume(lane)
         self.progress = Progress(_title(members), self.pack)
         self.saved = time.time()
 
@@ -117,12 +124,20 @@ class Session:
                 rollout, columns = pack.iterate()
                 columns["steps_per_second"] = np.full(len(pack.steps), pack.batch_size / (time.time() - started))
                 for lane in pack.lanes:
-                    self._record(lane, rollout, columns)
+                    with self._marked(lane):
+                        self._record(lane, rollout, columns)
                 self.progress.show()
                 if time.time() - self.saved >= every:
                     self._save()
         finally:
             self.progress.close()
+
+    @contextmanager
+    def _marked(self, lane: int) -> Iterator[None]:
+        """While open, whoever finds us killed is told that we were working for this lane."""
+        self.marker[0] = lane + 1
+        yield
+        self.marker[0] = 0
 
     def _resume(self, lane: int) -> None:
         """Put a lane where its checkpoint says, or at its start."""

@@ -23,10 +23,14 @@ __all__ = ["Interrupted", "Outcome", "train"]
 log = logging.getLogger(__name__)
 
 
-def train(configs: Sequence[Config]) -> list[Outcome]:
+def train(
+    configs: Sequence[Config], *, stop: Callable[[], bool] = lambda: False, marker: Path | None = None
+) -> list[Outcome]:
     """Train runs, packed as far as they can share one, each in its own folder; those already done are left alone.
 
-    Outcomes come in the order of `configs`. Raises UserError before anything starts, Interrupted once all is saved.
+    `stop` is asked before every iteration whether to save and stop, as after Ctrl-C; `marker` is a file that always
+    names the run being worked for (`ppo.marker`). Outcomes come in the order of `configs`. Raises UserError before
+    anything starts, Interrupted once all is saved.
     """
     paths: list[Path] = []
     members: dict[Path, Member] = {}  # the same run named twice is trained once
@@ -37,7 +41,7 @@ def train(configs: Sequence[Config]) -> list[Outcome]:
     with _signals() as stopping:
         for pack in _packs([m for m in members.values() if not m.ended]):
             torch.set_num_threads(pack[0].config.execution.threads)
-            train_pack(pack, stopping)
+            train_pack(pack, lambda: stopping() or stop(), marker)
     return [members[path].outcome for path in paths]
 
 

@@ -1,1 +1,1 @@
-"""From a declared sweep to finished run folders."""
+"""From a declared sweep to finished run folders: plan, pack, launch, watch, resume."""

@@ -104,6 +104,7 @@ class GymnasiumSuite:
         self._action_space = self._envs[0].single_action_space
         self.spec = _spec(env_id, self._envs[0].single_observation_space, self._action_space)
         self.failures: dict[int, Exception] = {}
+        self.marker = np.zeros(1, np.uint32)
         obs, none = np.zeros((lanes, actors, self.spec.obs_size)), np.zeros((lanes, actors), np.bool_)
         self._last = Step(obs, np.zeros((lanes, actors)), none, none, obs)
         self.set_active(np.ones(lanes, np.bool_))
@@ -121,6 +122,7 @@ class GymnasiumSuite:
         """Advance every active lane by one action [L, N, action], sent unclipped ([L, N, 1] choices if discrete)."""
         obs, reward, terminated, truncated, final_obs = step = Step._make(rows.copy() for rows in self._last)
         for lane in np.flatnonzero(self._active).tolist():
+            self.marker[0] = lane + 1
             try:
                 result = self._envs[lane].step(self._to_env(action[lane]))
             except Exception as error:
@@ -130,6 +132,7 @@ class GymnasiumSuite:
             final_obs[lane] = obs[lane]
             for actor in np.flatnonzero(terminated[lane] | truncated[lane]).tolist():
                 final_obs[lane, actor] = info["final_obs"][actor]
+        self.marker[0] = 0
         self._last = step
         return step
 

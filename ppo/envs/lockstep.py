@@ -2,6 +2,7 @@
 
 Arrays run over lanes L (the runs of a pack) and actors N (the paper's parallel actors of one run).
 """
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
@@ -39,6 +40,7 @@ class LockStep(Protocol):
     spec: Spec
     failures: dict[int, Exception]  # lane -> why its simulator cannot go on; such a lane is no longer stepped
     restores_exactly: bool  # whether `set_state` continues mid-episode with the same bits
+    marker: NDArray[np.uint32]  # [0] is set to 1 + the lane being stepped, and back to 0 (`ppo.marker`)
 
     def reset(self) -> Floats:
         """Start an episode everywhere; returns obs [L, N, obs]."""

@@ -44,6 +44,7 @@ class MujocoSuite:
         self, task_id: str, generators: list[list[np.random.Generator]], time_limit: int | None = None
     ) -> None:
         mujoco.set_mju_user_warning(_log_warning)
+        self.marker = np.zeros(1, np.uint32)
         self._task = task = mujoco_tasks.find(task_id)
         self._model = model = mujoco.MjModel.from_xml_path(str(_ASSETS / task.model_file))
         self._time_limit = time_limit or task.time_limit
@@ -152,14 +153,16 @@ class MujocoSuite:
 
     def _advance(self, actions: Floats) -> None:
         """Step the simulators of the active lanes by actions [L * N, nu]."""
-        mj_step, model, frame_skip = mujoco.mj_step, self._model, self._task.frame_skip
+        mj_step, model, frame_skip, marker = mujoco.mj_step, self._model, self._task.frame_skip, self.marker
         for lane, actors in self._running:
+            marker[0] = lane + 1
             try:
                 for index, data, ctrl in actors:
                     ctrl[:] = actions[index]
                     mj_step(model, data, frame_skip)
             except Exception as error:
                 self._fail(lane, error)
+        marker[0] = 0
 
     def _start(self, index: int) -> None:
         """Begin a new episode of one actor."""

@@ -1,0 +1,53 @@
+"""What to do with a pack whose process died: find the run that kills it, in few starts, and let its mates finish.
+
+A worker keeps a marker of the run that it is working for (`ppo.marker`). A crash is that run's; a kill may also be
+the machine's (memory) or a person's, so it is first taken for an accident.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sweeps.runs import Run
+
+MOST_DEATHS = 8  # processes that may die under one run before it is given up, whoever was to blame
+
+
+class Verdict(NamedTuple):
+    """What follows from a death."""
+
+    failed: list[Run]
+    packs: list[list[Run]]  # to be started
+
+
+class Blame:
+    """Remembers whom deaths were blamed on, over one launch of a sweep."""
+
+    def __init__(self) -> None:
+        self.deaths: Counter[str] = Counter()  # by run: processes that died with it on board
+        self.strikes: Counter[str] = Counter()  # by run: those that died while working for it
+
+    def judge(self, runs: Sequence[Run], marked: str | None, number: int) -> Verdict:
+        """The unfinished `runs` of a process that died of signal `number` while working for the run `marked`."""
+        self.deaths.update(run.hash for run in runs)
+        suspect = [run for run in runs if run.hash == marked]
+        mates = [run for run in runs if run.hash != marked]
+        self.strikes.update(run.hash for run in suspect)
+        hopeless = [run for run in runs if self.deaths[run.hash] >= MOST_DEATHS]
+        if hopeless:
+            return Verdict(hopeless, _packs([run for run in runs if run not in hopeless]))
+        if suspect and self.strikes[suspect[0].hash] >= 2 and not mates:
+            return Verdict(suspect, [])
+        if suspect and (number != signal.SIGKILL or self.strikes[suspect[0].hash] >= 2):
+            return Verdict([], _packs(suspect, mates))
+        if max(self.deaths[run.hash] for run in runs) < 2 or len(runs) == 1:
+            return Verdict([], _packs(runs))
+        half = len(runs) // 2
+        return Verdict([], _packs(runs[:half], runs[half:]))
+
+
+def _packs(*groups: Sequence[Run]) -> list[list[Run]]:
+    return [list(group) for group in groups if group]

@@ -1,0 +1,162 @@
+"""What each command of `python -m sweeps` does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from sweeps import status as standing_of
+from sweeps.catalogue import catalogue
+from sweeps.drive import drive, outputs_of
+from sweeps.home import Home
+from sweeps.launchers import Local, compose_launcher, split_overrides
+from sweeps.plan import Plan, disk_free, disk_needed, make_plan, to_json
+from sweeps.runs import Run, sweep_runs
+from sweeps.slurm import cancel_jobs, queued, submit
+from sweeps.spec import load
+from sweeps.states import State
+from sweeps.watch import pack_title
+
+DONE, FAILED = 0, 1
+WATCH_SECONDS = 5.0
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Print what would run."""
+    ours, rest = split_overrides(options.overrides)
+    launcher = compose_launcher(ours)
+    sweep = load(options.sweep)
+    runs = sweep_runs(sweep, rest, options.setting)
+    outputs = outputs_of(runs)
+    made = make_plan(sweep.name, runs, launcher, queued=queued(outputs))
+    if options.json:
+        print(json.dumps(to_json(made, outputs), indent=2))
+    else:
+        print_plan(made, outputs)
+    return DONE
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train what is missing."""
+    return launch(options, retry=False)
+
+
+def retry(options: argparse.Namespace) -> int:
+    """Train what is missing or failed."""
+    return launch(options, retry=True)
+
+
+def launch(options: argparse.Namespace, *, retry: bool) -> int:
+    """Train here and wait, or submit and return."""
+    ours, rest = split_overrides(options.overrides)
+    launcher = compose_launcher(ours)
+    sweep = load(options.sweep)
+    runs = sweep_runs(sweep, rest, options.setting)
+    waiting = queued(outputs_of(runs))
+    if isinstance(launcher, Local):
+        return drive(sweep.name, runs, launcher, queued=waiting, retry=retry)
+    home = Home(outputs_of(runs), sweep.name)
+    home.open()
+    try:
+        made = make_plan(sweep.name, runs, launcher, queued=waiting, retry=retry)
+        submit(home, launcher, made.packs, lambda text: print(text))
+    finally:
+        home.close()
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(made.counts.items()))
+    print(f"before this: {counts}\nlook after it: python -m sweeps status {options.sweep} --watch")
+    return DONE
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show how the runs stand."""
+    _, rest = split_overrides(options.overrides)
+    found = catalogue(options.sweep, rest, options.setting)
+    home = Home(Path(found.outputs), load(options.sweep).name)
+    seen = standing_of.look(home.name, found, home.driver)
+    if options.json:
+        print(json.dumps(standing_of.to_json(seen), indent=2))
+    elif options.watch:
+        with Live(standing_of.render(seen), console=Console(highlight=False), auto_refresh=False) as live:
+            while not seen.ended:
+                time.sleep(WATCH_SECONDS)
+                seen = standing_of.look(home.name, found, home.driver)
+                live.update(standing_of.render(seen), refresh=True)
+    else:
+        Console(highlight=False).print(standing_of.render(seen))
+    return DONE if seen.all_done else FAILED
+
+
+def cancel(options: argparse.Namespace) -> int:
+    """Ask whoever runs the sweep to save and stop."""
+    _, rest = split_overrides(options.overrides)
+    found = catalogue(options.sweep, rest, options.setting)
+    home = Home(Path(found.outputs), load(options.sweep).name)
+    if driver := home.driver:
+        home.cancel_request.touch()
+        print(f"asked process {driver.get('pid')} on {driver.get('host')} to save and stop")
+    jobs = cancel_jobs(home) if home.jobs() else []
+    if jobs:
+        print(f"cancelled {len(jobs)} jobs: {' '.join(jobs)}")
+    if not (driver or jobs):
+        print(f"nothing of sweep {home.name} is running or queued")
+    return DONE
+
+
+def print_plan(made: Plan, outputs: Path) -> None:
+    """The plan for a person."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{made.name}[/bold]: {len(made.runs)} runs of {len(labels(made.runs))} settings")
+    for state in State:
+        if count := made.counts[state]:
+            console.print(f"  {count:5} {state}")
+    if made.other_code:
+        console.print(f"  {len(made.other_code):5} of these are done by other code than today's (python -m sweeps ls)")
+    if not made.packs:
+        console.print("nothing to train")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("pack", "runs", "minutes"):
+        table.add_column(name, justify="left" if name == "pack" else "right")
+    for pack in made.packs[:40]:
+        table.add_row(pack_title(pack.runs), str(len(pack.runs)), f"{pack.seconds / 60:.1f}")
+    if len(made.packs) > 40:
+        table.add_row(f"... and {len(made.packs) - 40} more", "", "")
+    console.print(table)
+    total = sum(p.seconds for p in made.packs)
+    console.print(
+        f"{len(made.packs)} packs, {made.workers} at a time: {hours(made.seconds)} ({hours(total)} of one core), "
+        f"by speeds of {made.speeds.source}"
+    )
+    console.print(f"disk: about {disk_needed(made) / 1e6:,.0f} MB of {disk_free(outputs) / 1e9:,.0f} GB free")
+
+
+def labels(runs: Sequence[Run]) -> list[str]:
+    """The settings, in order."""
+    return list(dict.fromkeys(run.label for run in runs))
+
+
+def hours(seconds: float) -> str:
+    """A duration for a plan."""
+    return f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min"
+
+
+def ls(options: argparse.Namespace) -> int:
+    """List run folders."""
+    from sweeps.listing import print_listing
+
+    return print_listing(options)
+
+
+def logs(options: argparse.Namespace) -> int:
+    """Show what a run wrote down."""
+    from sweeps.listing import print_logs
+
+    return print_logs(options, sys.stdout)

@@ -1,0 +1,90 @@
+"""Driving a sweep to its end on this machine: plan, train, wait for runs that others train, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ppo.errors import UserError
+from sweeps.home import Home
+from sweeps.launchers import Launcher, Local
+from sweeps.local import Pool
+from sweeps.plan import Plan, make_plan
+from sweeps.report import print_report
+from sweeps.runs import Run
+from sweeps.states import State, standing
+from sweeps.view import View, make_view
+
+DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+LOOK_SECONDS = 2.0  # between looks at runs that others train
+
+
+def outputs_of(runs: Sequence[Run]) -> Path:
+    """The store of a sweep's runs, which is one."""
+    stores = sorted({run.config.execution.outputs for run in runs})
+    if len(stores) > 1:
+        raise UserError(f"outputs={','.join(stores)} are several stores: one is allowed for a sweep.")
+    return Path(stores[0])
+
+
+def drive(name: str, runs: Sequence[Run], launcher: Local, *, queued: Mapping[str, State], retry: bool = False) -> int:
+    """Train what is missing of a sweep; returns the exit status."""
+    home = Home(outputs_of(runs), name)
+    home.open()
+    view = make_view()
+    try:
+        status, blocked = _train(home, view, runs, launcher, queued=queued, retry=retry)
+    finally:
+        view.close()
+        home.close()
+    standings = {run.hash: standing(run.folder) for run in runs}
+    print_report(Console(highlight=False, soft_wrap=True), runs, standings, blocked)
+    if status == INTERRUPTED:
+        return status
+    return DONE if all(s.state == State.DONE for s in standings.values()) else FAILED
+
+
+def _train(
+    home: Home, view: View, runs: Sequence[Run], launcher: Launcher, *, queued: Mapping[str, State], retry: bool
+) -> tuple[int, dict[str, str]]:
+    """Rounds of planning and training, until nothing is left to train or to wait for."""
+    pool = None
+    while True:
+        plan = make_plan(home.name, runs, launcher, queued=queued, retry=retry)
+        pool = pool or Pool(home, view, plan)
+        packs = [p for p in plan.packs if not any(run.hash in pool.blocked for run in p.runs)]
+        if pool.starts == 0:
+            tell(view, plan)
+        if packs and not pool.run(packs):
+            return INTERRUPTED, pool.blocked
+        retry = False
+        if not packs and not _wait(home, view, plan):
+            return DONE, pool.blocked
+
+
+def _wait(home: Home, view: View, plan: Plan) -> bool:
+    """Wait until a run that another process of this machine trains has ended or is ours to train; False if none is."""
+    elsewhere = plan.of(State.RUNNING)
+    if not elsewhere:
+        return False
+    who = plan.standings[elsewhere[0].hash].where
+    view.event(f"waiting  {len(elsewhere)} runs are being trained elsewhere, the first by {who}")
+    while all(standing(run.folder).state == State.RUNNING for run in elsewhere):
+        if home.cancel_request.exists():
+            raise KeyboardInterrupt
+        time.sleep(LOOK_SECONDS)
+    return True
+
+
+def tell(view: View, plan: Plan) -> None:
+    """What is about to happen, in a line or two."""
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(plan.counts.items()))
+    view.event(f"sweep    {plan.name}: {len(plan.runs)} runs: {counts}")
+    if plan.packs:
+        minutes = f"about {plan.seconds / 60:.0f} min, by speeds of {plan.speeds.source}"
+        view.event(f"plan     {len(plan.packs)} packs, {plan.workers} at a time: {minutes}")
+    if plan.other_code:
+        view.event(f"note     {len(plan.other_code)} finished runs were made by other code: see the plan")

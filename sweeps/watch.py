@@ -1,0 +1,62 @@
+"""How far packs in training are, from the files of their runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ppo.identity import setting_name
+from ppo.progress import clock, count
+from sweeps.runs import Run
+from sweeps.states import State, standing
+
+
+class PackLine(NamedTuple):
+    """One pack in training, as shown."""
+
+    title: str
+    size: int  # runs
+    done: int
+    failed: int
+    steps: str  # of each
+    speed: float | None  # environment steps per second, all runs together; None before the second heartbeat
+    left: float | None  # seconds
+    share: float  # of its steps that are done
+
+
+class Watch:
+    """Follows one pack by the heartbeats of its runs."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs, self.title = runs, pack_title(runs)
+        self.goal = sum(r.config.iterations * r.config.batch_size for r in runs)
+        self.since: tuple[float, int] | None = None  # heartbeat and steps when first seen
+
+    def look(self) -> PackLine:
+        """Read the runs' folders."""
+        standings = [standing(run.folder) for run in self.runs]
+        steps = sum(s.step for s in standings)
+        beat = max((float(s.status.get("heartbeat") or 0) for s in standings), default=0.0)
+        if self.since is None and any(s.state == State.RUNNING for s in standings):
+            self.since = (beat, steps)
+        speed = None
+        if self.since and beat > self.since[0] and steps > self.since[1]:
+            speed = (steps - self.since[1]) / (beat - self.since[0])
+        done, failed = (sum(s.state == state for s in standings) for state in (State.DONE, State.FAILED))
+        silent = max(0.0, time.time() - beat) if speed else 0.0  # since the heartbeat it has gone on
+        left = max(0.0, (self.goal - steps) / speed - silent) if speed else None
+        shown = f"{count(steps // len(self.runs))} of {count(self.goal // len(self.runs))}"
+        share = steps / self.goal
+        return PackLine(self.title, len(self.runs), done, failed, shown, speed, left, share)
+
+
+def pack_title(runs: Sequence[Run]) -> str:
+    """A pack in a few words: its task, and its setting or how many."""
+    names = sorted({setting_name(r.config) for r in runs})
+    return f"{runs[0].config.env.id}  {names[0] if len(names) == 1 else f'{len(names)} settings'}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time left, or nothing where it is not known."""
+    return "" if seconds is None else clock(seconds)

@@ -1,0 +1,48 @@
+"""One pack in a process of its own: `python -m sweeps.worker PACK.json`, started by a launcher (DESIGN: law 5)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ppo.config import Config
+from ppo.errors import UserError
+from sweeps.home import PackFile
+
+DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+
+def train_pack_file(pack: PackFile, stop: Callable[[], bool]) -> int:
+    """Train a pack to its end, or until `stop` or a signal says to save; returns the exit status."""
+    runs = pack.read()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
+    from ppo.train import Interrupted, train
+
+    try:
+        outcomes = train(runs, stop=stop, marker=pack.marker)
+    except Interrupted:
+        return INTERRUPTED
+    return FAILED if any(o.result is None for o in outcomes) else DONE
+
+
+def set_threads(config: Config) -> None:
+    """Before numpy and torch load: each worker has the threads of its runs, whatever the machine has."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(config.execution.threads)
+
+
+def main(path: str) -> int:
+    """Train the pack in a file; saves and stops when the process that started us is gone."""
+    parent = os.getppid()
+    try:
+        return train_pack_file(PackFile(Path(path)), lambda: os.getppid() != parent)
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return MISTAKE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
