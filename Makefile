@@ -6,7 +6,7 @@ INSTALL := $(PY) -m pip install -c constraints.txt
 .PHONY: help demo test check bench clean
 
 help:
-	@echo "make demo    train PPO on InvertedPendulum for 40,960 steps, into outputs/demo"
+	@echo "make demo    a small sweep: 12 runs on two tasks, into outputs/demo, in about a minute"
 	@echo "make test    run the tests"
 	@echo "make check   ruff and mypy"
 	@echo "make bench   measure speed against peers"
@@ -14,7 +14,7 @@ help:
 	@echo "Each makes .venv and installs what it needs. PYTHON=python3.12 chooses another Python."
 
 demo: .venv/installed
-	$(PY) -m ppo env=inverted_pendulum total_steps=40960 outputs=outputs/demo
+	$(PY) -m sweeps run smoke outputs=outputs/demo
 
 # The workers of pytest are the parallelism: one thread each.
 test: export OMP_NUM_THREADS = 1

@@ -16,6 +16,7 @@ import yaml
 from ppo.compose import CONF, compose_mapping, expand, groups, load_mapping
 from ppo.config import Config, to_config, to_mapping
 from ppo.errors import UserError
+from ppo.multirun import is_hydras, multirun
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.cfg:
             sys.stdout.write("---\n".join(yaml.safe_dump(to_mapping(c), sort_keys=False) for c in configs))
             return DONE
-        return _train(configs)
+        return multirun(options.overrides) if options.multirun else _train(configs)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return MISTAKE
@@ -40,7 +41,10 @@ def _configs(options: argparse.Namespace) -> list[Config]:
         if options.multirun:
             raise UserError("--config names one run and -m several: only one of them is allowed.")
         return [to_config(load_mapping(options.config, options.overrides))]
-    runs = expand(options.overrides) if options.multirun else [options.overrides]
+    ours = [o for o in options.overrides if not is_hydras(o)]
+    if not options.multirun and ours != options.overrides:
+        raise UserError(f"{next(o for o in options.overrides if is_hydras(o))} is for Hydra's multirun: add -m.")
+    runs = expand(ours) if options.multirun else [ours]
     configs = [to_config(compose_mapping(run)) for run in runs]
     if len(configs) > 1 and configs[0].execution.run_dir is not None:
         folder = configs[0].execution.run_dir
@@ -91,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a policy, or a pack of policies in lock-step. Prints each run's score and folder.",
         epilog="""examples:
   python -m ppo env=hopper surrogate=clip surrogate.epsilon=0.2 seed=0
-  python -m ppo -m env=hopper,walker2d surrogate=clip,none seed=0,1,2
+  python -m ppo -m env=hopper,walker2d surrogate=clip,none seed=0,1,2 [hydra/launcher=slurm]
   python -m ppo env=gymnasium env.id=CartPole-v1 total_steps=100000
   python -m ppo --config outputs/runs/Hopper-v5/ppo-clip-epsilon=0.2/seed=0-1a2b3c4d/config.yaml run_dir=again
 

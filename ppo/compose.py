@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
@@ -111,8 +112,13 @@ def _choice(override: Override) -> str:
 
 @lru_cache(maxsize=256)
 def _composed(choices: tuple[str, ...]) -> DictConfig:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra_compose("config", overrides=list(choices))
+    running = GlobalHydra.instance()
+    app, running.hydra = running.hydra, None  # Hydra refuses to compose inside one of its applications (-m)
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return hydra_compose("config", overrides=list(choices))
+    finally:
+        running.hydra = app
 
 
 def apply(config: DictConfig, overrides: Iterable[Override]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from ppo.compose import CONF
 from ppo.files import read_json, write_json
+from ppo.identity import setting_name
 from ppo.provenance import PACKAGE
-from sweeps.drive import outputs_of
 from sweeps.home import Home
-from sweeps.runs import Run, sweep_runs
+from sweeps.runs import Run, outputs_of, sweep_runs
 from sweeps.spec import load
 
 
@@ -53,8 +53,6 @@ def catalogue(name: str, overrides: Sequence[str], only: Sequence[str]) -> Catal
 
 def to_entry(run: Run) -> Entry:
     """A run in short."""
-    from ppo.identity import setting_name
-
     config = run.config
     goal = config.iterations * config.batch_size
     return Entry(run.label, config.env.id, setting_name(config), config.seed, run.hash, str(run.folder), goal)

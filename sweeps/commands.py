@@ -15,12 +15,13 @@ from rich.table import Table
 
 from sweeps import status as standing_of
 from sweeps.catalogue import catalogue
-from sweeps.drive import drive, outputs_of
+from sweeps.drive import drive
 from sweeps.home import Home
 from sweeps.launchers import Local, compose_launcher, split_overrides
 from sweeps.plan import Plan, disk_free, disk_needed, make_plan, to_json
-from sweeps.runs import Run, sweep_runs
-from sweeps.slurm import cancel_jobs, queued, submit
+from sweeps.runs import Run, outputs_of, sweep_runs
+from sweeps.scheduler import scheduler
+from sweeps.slurm import cancel_jobs, submit_missing
 from sweeps.spec import load
 from sweeps.states import State
 from sweeps.watch import pack_title
@@ -36,7 +37,7 @@ def plan(options: argparse.Namespace) -> int:
     sweep = load(options.sweep)
     runs = sweep_runs(sweep, rest, options.setting)
     outputs = outputs_of(runs)
-    made = make_plan(sweep.name, runs, launcher, queued=queued(outputs))
+    made = make_plan(sweep.name, runs, launcher, scheduler(outputs))
     if options.json:
         print(json.dumps(to_json(made, outputs), indent=2))
     else:
@@ -60,18 +61,11 @@ def launch(options: argparse.Namespace, *, retry: bool) -> int:
     launcher = compose_launcher(ours)
     sweep = load(options.sweep)
     runs = sweep_runs(sweep, rest, options.setting)
-    waiting = queued(outputs_of(runs))
+    known = scheduler(outputs_of(runs))
     if isinstance(launcher, Local):
-        return drive(sweep.name, runs, launcher, queued=waiting, retry=retry)
-    home = Home(outputs_of(runs), sweep.name)
-    home.open()
-    try:
-        made = make_plan(sweep.name, runs, launcher, queued=waiting, retry=retry)
-        submit(home, launcher, made.packs, lambda text: print(text))
-    finally:
-        home.close()
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(made.counts.items()))
-    print(f"before this: {counts}\nlook after it: python -m sweeps status {options.sweep} --watch")
+        return drive(sweep.name, runs, launcher, known, retry=retry)
+    submit_missing(sweep.name, runs, launcher, known, retry=retry)
+    print(f"look after it: python -m sweeps status {options.sweep} --watch")
     return DONE
 
 

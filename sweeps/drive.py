@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from rich.console import Console
 
-from ppo.errors import UserError
 from sweeps.home import Home
 from sweeps.launchers import Launcher, Local
 from sweeps.local import Pool
 from sweeps.plan import Plan, make_plan
 from sweeps.report import print_report
-from sweeps.runs import Run
+from sweeps.runs import Run, outputs_of
+from sweeps.scheduler import Scheduler
 from sweeps.states import State, standing
 from sweeps.view import View, make_view
 
@@ -22,21 +21,13 @@ DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 LOOK_SECONDS = 2.0  # between looks at runs that others train
 
 
-def outputs_of(runs: Sequence[Run]) -> Path:
-    """The store of a sweep's runs, which is one."""
-    stores = sorted({run.config.execution.outputs for run in runs})
-    if len(stores) > 1:
-        raise UserError(f"outputs={','.join(stores)} are several stores: one is allowed for a sweep.")
-    return Path(stores[0])
-
-
-def drive(name: str, runs: Sequence[Run], launcher: Local, *, queued: Mapping[str, State], retry: bool = False) -> int:
+def drive(name: str, runs: Sequence[Run], launcher: Local, known: Scheduler, *, retry: bool = False) -> int:
     """Train what is missing of a sweep; returns the exit status."""
     home = Home(outputs_of(runs), name)
     home.open()
     view = make_view()
     try:
-        status, blocked = _train(home, view, runs, launcher, queued=queued, retry=retry)
+        status, blocked = _train(home, view, runs, launcher, known, retry=retry)
     finally:
         view.close()
         home.close()
@@ -48,12 +39,12 @@ def drive(name: str, runs: Sequence[Run], launcher: Local, *, queued: Mapping[st
 
 
 def _train(
-    home: Home, view: View, runs: Sequence[Run], launcher: Launcher, *, queued: Mapping[str, State], retry: bool
+    home: Home, view: View, runs: Sequence[Run], launcher: Launcher, known: Scheduler, *, retry: bool
 ) -> tuple[int, dict[str, str]]:
     """Rounds of planning and training, until nothing is left to train or to wait for."""
     pool = None
     while True:
-        plan = make_plan(home.name, runs, launcher, queued=queued, retry=retry)
+        plan = make_plan(home.name, runs, launcher, known, retry=retry)
         pool = pool or Pool(home, view, plan)
         packs = [p for p in plan.packs if not any(run.hash in pool.blocked for run in p.runs)]
         if pool.starts == 0:

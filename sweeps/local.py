@@ -24,8 +24,9 @@ from sweeps.runs import Run
 from sweeps.states import State, standing
 from sweeps.view import Summary, View
 from sweeps.watch import Watch, pack_title
-from sweeps.worker import DONE, FAILED, INTERRUPTED, MISTAKE
+from sweeps.worker import DONE, FAILED, INTERRUPTED, MISTAKE, THREAD_VARIABLES
 
+WORKER = (sys.executable, "-m", "sweeps.worker")
 POLL_SECONDS = 0.25
 SHOW_SECONDS = 2.0
 
@@ -203,15 +204,14 @@ class Pool:
 def _launch(file: PackFile, runs: Sequence[Run]) -> subprocess.Popen[bytes]:
     """A worker in a session of its own, so that a Ctrl-C in our terminal reaches it only through us."""
     threads = str(runs[0].config.execution.threads)  # set before numpy loads
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    command = [sys.executable, "-m", "sweeps.worker", str(file.path)]
+    command = [*WORKER, str(file.path)]
     with file.log.open("ab") as log:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | dict.fromkeys(names, threads),
+            env=os.environ | dict.fromkeys(THREAD_VARIABLES, threads),
             start_new_session=True,
         )
 

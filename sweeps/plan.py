@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from ppo.provenance import code_hash
 from sweeps.launchers import Launcher
 from sweeps.packing import Pack, cut, makespan
 from sweeps.runs import Run
+from sweeps.scheduler import Scheduler
 from sweeps.speeds import Speeds, speeds
 from sweeps.states import TO_TRAIN, Standing, State, standing
 
@@ -55,22 +56,19 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    name: str, runs: Sequence[Run], launcher: Launcher, *, queued: Mapping[str, State], retry: bool = False
+    name: str, runs: Sequence[Run], launcher: Launcher, known: Scheduler, *, retry: bool = False
 ) -> Plan:
     """Look at every run's folder and cut what is to be trained into packs; starts nothing.
 
-    `queued`: what a scheduler knows of runs that no process has begun; `retry`: train failed runs too.
+    `retry`: train failed runs too, and silent ones on machines that cannot be asked.
     """
-    standings = {run.hash: standing(run.folder) for run in runs}
-    for run_hash, state in queued.items():
-        if run_hash in standings and standings[run_hash].state in TO_TRAIN:
-            standings[run_hash] = standings[run_hash]._replace(state=state)
-    known = speeds(s.result for s in standings.values() if s.result)
-    states = (*TO_TRAIN, State.FAILED) if retry else TO_TRAIN
+    standings = {run.hash: known.refine(run.hash, standing(run.folder)) for run in runs}
+    pace = speeds(s.result for s in standings.values() if s.result)
+    states = (*TO_TRAIN, State.FAILED, State.UNKNOWN) if retry else TO_TRAIN
     todo = [run for run in runs if standings[run.hash].state in states]
     most = None if launcher.pack_size == "auto" else int(launcher.pack_size)
-    packs = cut(todo, workers=launcher.most_workers, most=most, speeds=known)
-    return Plan(name, list(runs), standings, packs, launcher.most_workers, known)
+    packs = cut(todo, workers=launcher.most_workers, most=most, speeds=pace)
+    return Plan(name, list(runs), standings, packs, launcher.most_workers, pace)
 
 
 def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:

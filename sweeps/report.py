@@ -19,9 +19,8 @@ Standings = Mapping[str, Standing]
 def print_report(console: Console, runs: Sequence[Run], standings: Standings, blocked: Mapping[str, str]) -> None:
     """The table of scores, then everything that is not as it should be."""
     console.print(score_table(runs, standings))
-    failures = failure_table(runs, standings)
-    if failures.row_count:
-        console.print(failures)
+    for line in failure_lines(runs, standings):
+        console.print(line, markup=False)
     for reason in dict.fromkeys(blocked.values()):
         console.print(f"not trained here: {list(blocked.values()).count(reason)} runs: {reason}", markup=False)
 
@@ -47,16 +46,15 @@ def cell(runs: Sequence[Run], standings: Standings) -> str:
     return shown if len(scores) == len(runs) else f"{shown} ({len(scores)}/{len(runs)})"
 
 
-def failure_table(runs: Sequence[Run], standings: Standings) -> Table:
-    """Failures with the same cause together; numbers in it may differ."""
+def failure_lines(runs: Sequence[Run], standings: Standings) -> list[str]:
+    """Failures with the same cause together, numbers in it apart: how many, why, and one of their folders."""
     causes: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         if standings[run.hash].state == State.FAILED:
             causes[re.sub(r"\d+", "#", str(standings[run.hash].status.get("error")))].append(run)
-    table = Table(title="Failed", title_justify="left", title_style="bold red", box=None, pad_edge=False)
-    for name in ("runs", "cause", "for example"):
-        table.add_column(name, overflow="fold")
+    lines = []
     for failed in sorted(causes.values(), key=len, reverse=True):
-        error = str(standings[failed[0].hash].status.get("error"))
-        table.add_row(str(len(failed)), error, str(failed[0].folder))
-    return table
+        example = " for example" if len(failed) > 1 else ""
+        lines.append(f"{len(failed)} failed: {standings[failed[0].hash].status.get('error')}")
+        lines.append(f"   {example} {failed[0].folder}")
+    return lines

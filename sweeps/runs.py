@@ -62,6 +62,14 @@ def listed_runs(commands: Iterable[Sequence[str]]) -> list[Run]:
     return runs
 
 
+def outputs_of(runs: Sequence[Run]) -> Path:
+    """The store of a sweep's runs, which is one."""
+    stores = sorted({run.config.execution.outputs for run in runs})
+    if len(stores) > 1:
+        raise UserError(f"outputs={','.join(stores)} are several stores: one is allowed for a sweep.")
+    return Path(stores[0])
+
+
 def _axes(overrides: Sequence[str]) -> Axes:
     """Overrides by key; `a,b,c` is an axis of three values."""
     axes: Axes = {}

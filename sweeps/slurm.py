@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ppo.errors import UserError
-from sweeps.home import Home, PackFile, homes
+from sweeps.home import Home, PackFile
 from sweeps.launchers import Slurm
 from sweeps.packing import Pack
-from sweeps.states import State
-from sweeps.worker import train_pack_file
+from sweeps.plan import make_plan
+from sweeps.runs import Run, outputs_of
+from sweeps.scheduler import Scheduler, ask, queue
+from sweeps.worker import THREAD_VARIABLES, train_pack_file
 
 log = logging.getLogger(__name__)
 
-ASK_SECONDS = 30  # that the scheduler gets to answer
 DEFAULT_ARRAY_SIZE = 1001  # SLURM's own, where scontrol does not tell
-RUNNING_STATES = ("RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "SIGNALING", "STAGE_OUT")
 
 
 class PackTask:
@@ -56,7 +57,21 @@ class PackTask:
         return submitit.helpers.DelayedSubmission(self)
 
 
-def submit(home: Home, launcher: Slurm, packs: Sequence[Pack], say: Callable[[str], None]) -> None:
+def submit_missing(
+    name: str, runs: Sequence[Run], launcher: Slurm, known: Scheduler, *, retry: bool = False
+) -> None:
+    """Submit what is missing of a sweep, and say what was found and done."""
+    home = Home(outputs_of(runs), name)
+    home.open()
+    try:
+        made = make_plan(name, runs, launcher, known, retry=retry)
+        print(f"{name}: {', '.join(f'{count} {state}' for state, count in sorted(made.counts.items()))}")
+        submit(home, launcher, made.packs)
+    finally:
+        home.close()
+
+
+def submit(home: Home, launcher: Slurm, packs: Sequence[Pack]) -> None:
     """Hand packs to SLURM, in arrays no larger than it takes; UserError with its own words if it refuses."""
     if shutil.which("sbatch") is None:
         raise UserError("launcher=slurm is not possible: sbatch is not found here; allowed is launcher=local.")
@@ -64,7 +79,7 @@ def submit(home: Home, launcher: Slurm, packs: Sequence[Pack], say: Callable[[st
         files = [home.write_pack([run.config for run in pack.runs]) for pack in chunk]
         jobs = _submit_array(home, launcher, files)
         home.add_jobs({job: [r.hash for r in pack.runs] for job, pack in zip(jobs, chunk, strict=True)})
-        say(f"submitted {len(jobs)} packs as job {jobs[0].partition('_')[0]}: {jobs[0]} to {jobs[-1]}")
+        print(f"submitted {len(jobs)} packs as job {jobs[0].partition('_')[0]}: {jobs[0]} to {jobs[-1]}")
 
 
 def chunks(packs: Sequence[Pack], size: int) -> Iterator[Sequence[Pack]]:
@@ -82,7 +97,8 @@ def _submit_array(home: Home, launcher: Slurm, files: Sequence[PackFile]) -> lis
     try:
         executor = submitit.SlurmExecutor(folder=folder.absolute(), max_num_timeout=launcher.max_requeues)
         executor.update_parameters(**parameters(home.name, launcher))
-        with submitit.helpers.clean_env(), executor.batch():
+        # sbatch's complaints are in the exception; submitit would print them as well.
+        with submitit.helpers.clean_env(), redirect_stderr(StringIO()), executor.batch():
             seconds = launcher.time * 60 - launcher.stop_seconds
             jobs = [executor.submit(PackTask(str(file.path.absolute()), seconds)) for file in files]
         return [job.job_id for job in jobs]
@@ -94,6 +110,7 @@ def _submit_array(home: Home, launcher: Slurm, files: Sequence[PackFile]) -> lis
 
 def parameters(name: str, launcher: Slurm) -> dict[str, Any]:
     """The launcher's keys as submitit's SLURM executor calls them."""
+    threads = [f"export {name}={launcher.cpus}" for name in THREAD_VARIABLES]  # before numpy loads
     given = {
         "job_name": f"ppo-{name}",
         "partition": launcher.partition,
@@ -108,7 +125,7 @@ def parameters(name: str, launcher: Slurm) -> dict[str, Any]:
         "nodes": 1,
         "array_parallelism": launcher.array_parallelism,
         "signal_delay_s": round(launcher.stop_seconds),
-        "setup": list(launcher.setup) or None,
+        "setup": [*threads, *launcher.setup],
         "additional_parameters": dict(launcher.sbatch),
     }
 
@@ -127,28 +144,6 @@ def max_array_size() -> int:
     return int(found.group(1)) if found else DEFAULT_ARRAY_SIZE
 
 
-# -- what the scheduler knows ----------------------------------------------------------------------------------------
-
-
-def queued(outputs: Path) -> dict[str, State]:
-    """Run hash -> QUEUED, or UNKNOWN where SLURM cannot be asked, of the runs that jobs of a store were to train."""
-    jobs = {job: runs for home in homes(outputs) for job, runs in home.jobs().items()}
-    if not jobs:
-        return {}
-    listed = queue()
-    if listed is None:
-        return {run: State.UNKNOWN for runs in jobs.values() for run in runs}
-    return {run: State.QUEUED for job, runs in jobs.items() if job in listed for run in runs}
-
-
-def queue() -> dict[str, str] | None:
-    """Job id (array tasks as 12_3) -> state, of our jobs that have not ended; None if SLURM does not answer."""
-    answer = ask("squeue", "--me", "--noheader", "--array", "--format=%i %T")
-    if answer is None:
-        return None
-    return dict(line.split(None, 1) for line in answer.splitlines() if " " in line.strip())
-
-
 def cancel_jobs(home: Home) -> list[str]:
     """Cancel the jobs of a sweep that have not ended; a running pack saves first. Returns their ids."""
     listed = queue()
@@ -156,22 +151,6 @@ def cancel_jobs(home: Home) -> list[str]:
         raise UserError(f"sweep {home.name} has jobs, but SLURM does not answer here: run this where squeue does.")
     alive = [job for job in home.jobs() if job in listed]
     if alive:
-        # SIGTERM first: a batch job's processes get none before the kill unless asked for.
-        running = [job for job in alive if listed[job] in RUNNING_STATES]
-        for job in running:
-            ask("scancel", "--full", "--signal=TERM", job)
-        waiting = [job for job in alive if job not in running]
-        if waiting:
-            ask("scancel", *waiting)
+        # To a job that runs this sends SIGTERM and, KillWait seconds later, SIGKILL: time to save.
+        ask("scancel", *alive)
     return alive
-
-
-def ask(*command: str) -> str | None:
-    """What a command of SLURM prints, or None if it is not there, fails or stays silent."""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=ASK_SECONDS, check=True, env=os.environ | {"LC_ALL": "C"}
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from ppo.progress import clock, count
 from sweeps.catalogue import Catalogue, Entry
-from sweeps.slurm import queued
-from sweeps.states import TO_TRAIN, Standing, State, standing
+from sweeps.scheduler import job_of, reasons, scheduler
+from sweeps.states import Standing, State, standing
 
 ENDED = (State.DONE, State.FAILED, State.PRUNED)
 
@@ -46,11 +46,8 @@ class Status(NamedTuple):
 def look(name: str, found: Catalogue, driver: dict[str, Any]) -> Status:
     """Read every run's folder, and ask the scheduler about runs that nobody has begun."""
     now = time.time()
-    standings = [standing(Path(e.folder), now) for e in found.entries]
-    waiting = queued(Path(found.outputs))
-    for i, entry in enumerate(found.entries):
-        if entry.hash in waiting and standings[i].state in TO_TRAIN:
-            standings[i] = standings[i]._replace(state=waiting[entry.hash])
+    known = scheduler(Path(found.outputs))
+    standings = [known.refine(e.hash, standing(Path(e.folder), now)) for e in found.entries]
     return Status(name, found.entries, standings, driver)
 
 
@@ -63,6 +60,8 @@ def render(status: Status) -> RenderableType:
     parts: list[RenderableType] = [headline, _settings(status)]
     if running := _running(status):
         parts.append(running)
+    if lost := _lost(status):
+        parts.append(lost)
     if failed := _failed(status):
         parts.append(failed)
     return Group(*parts)
@@ -99,6 +98,13 @@ def _running(status: Status) -> Table | None:
         steps = f"{count(min(s.step for s in standings))} of {count(entries[0].goal)}"
         table.add_row(entries[0].env, str(len(indices)), steps, f"{clock(heard)} ago", f"{host}, process {pid}")
     return table if packs else None
+
+
+def _lost(status: Status) -> Text | None:
+    """What SLURM says of the jobs whose runs were cut off, where it keeps accounts."""
+    jobs = [job for seen in status.standings if seen.state == State.LOST and (job := job_of(seen.status))]
+    told = reasons(jobs) if jobs else {}
+    return Text("lost with " + ", ".join(f"job {job} ({told[job]})" for job in sorted(told))) if told else None
 
 
 def _failed(status: Status) -> Table | None:

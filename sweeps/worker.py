@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ppo.config import Config
 from ppo.errors import UserError
 from sweeps.home import PackFile
 
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -26,12 +26,6 @@ def train_pack_file(pack: PackFile, stop: Callable[[], bool]) -> int:
     except Interrupted:
         return INTERRUPTED
     return FAILED if any(o.result is None for o in outcomes) else DONE
-
-
-def set_threads(config: Config) -> None:
-    """Before numpy and torch load: each worker has the threads of its runs, whatever the machine has."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(config.execution.threads)
 
 
 def main(path: str) -> int:

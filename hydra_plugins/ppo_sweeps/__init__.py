@@ -1,0 +1,1 @@
+"""Hydra's multirun through our launchers."""
