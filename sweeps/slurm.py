@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr
+from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def _submit_array(home: Home, launcher: Slurm, files: Sequence[PackFile]) -> lis
         executor = submitit.SlurmExecutor(folder=folder.absolute(), max_num_timeout=launcher.max_requeues)
         executor.update_parameters(**parameters(home.name, launcher))
         # sbatch's complaints are in the exception; submitit would print them as well.
-        with submitit.helpers.clean_env(), redirect_stderr(StringIO()), executor.batch():
+        with _outside_of_jobs(), redirect_stderr(StringIO()), executor.batch():
             seconds = launcher.time * 60 - launcher.stop_seconds
             jobs = [executor.submit(PackTask(str(file.path.absolute()), seconds)) for file in files]
         return [job.job_id for job in jobs]
@@ -106,6 +107,17 @@ def _submit_array(home: Home, launcher: Slurm, files: Sequence[PackFile]) -> lis
         raise UserError(f"SLURM refuses the job: {_reason(error)}") from None
     except (RuntimeError, ValueError, subprocess.CalledProcessError) as error:
         raise UserError(f"launcher=slurm is not possible: {_reason(error)}") from None
+
+
+@contextmanager
+def _outside_of_jobs() -> Iterator[None]:
+    """While open, no trace of a job that we may run in; but the cluster is still the same one."""
+    import submitit
+
+    kept = {key: os.environ[key] for key in ("SLURM_CONF",) if key in os.environ}
+    with submitit.helpers.clean_env():
+        os.environ.update(kept)
+        yield
 
 
 def parameters(name: str, launcher: Slurm) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The SLURM launcher on a real SLURM: `eval "$(tests/slurm/start.sh)"` starts one; without it these tests are skipped."""
+"""The SLURM launcher on a real SLURM: `eval "$(tests/slurm/start.sh)"` starts one; without it all here is skipped."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ pytestmark = pytest.mark.slow
 def sweeps(*arguments: str, expect: int | None = 0) -> str:
     """What a command of ours prints."""
     command = [sys.executable, "-m", "sweeps", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
-    assert expect is None or done.returncode == expect, done.stdout
-    return done.stdout
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert expect is None or done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def status(*arguments: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from sweeps.__main__ import main
 from tests.sweeps.small import records, times_finished, write_sweep
 
 KILLS = int(os.environ.get("KILLS", "6"))
-OVERRIDES = ["algorithm.horizon=128", "algorithm.epochs=2", "total_steps=12800", "compile=false", "checkpoint_seconds=1"]
+OVERRIDES = ["algorithm.horizon=128", "algorithm.epochs=2", "total_steps=12800", "checkpoint_seconds=1"]
 ENVS = ("inverted_pendulum", "reacher")
 
 
@@ -35,12 +36,10 @@ def kill_something(rng: random.Random, driver: subprocess.Popen[bytes]) -> str:
     """The driver, one of its workers, or all of them."""
     workers = children(driver.pid)
     victim = rng.choice(["driver", "worker", "all"])
-    victims = {"driver": [driver.pid], "worker": rng.sample(workers, min(1, len(workers))), "all": [driver.pid, *workers]}
-    for pid in victims[victim]:
-        try:
+    one = rng.sample(workers, min(1, len(workers)))
+    for pid in {"driver": [driver.pid], "worker": one, "all": [driver.pid, *workers]}[victim]:
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     return f"{victim} of {len(workers)} workers"
 
 
