@@ -73,24 +73,19 @@ def _values(override: Override) -> list[str]:
 
 def parse(overrides: Sequence[str]) -> list[Override]:
     """Hydra's own parser; UserError where it does not understand."""
+    return [_parse(override) for override in overrides]
+
+
+@lru_cache(maxsize=4096)  # a sweep says the same few things again and again
+def _parse(override: str) -> Override:
     try:
-        return [OverridesParser.create().parse_override(o) for o in overrides]
+        return OverridesParser.create().parse_override(override)
     except HydraException as error:
-        reason = _first_line(error)
-        bad = next((o for o in overrides if not _parses(o)), "")
-        raise UserError(f"{bad!r} is not an override ({reason}): key=value is allowed.") from None
+        raise UserError(f"{override!r} is not an override ({_first_line(error)}): key=value is allowed.") from None
 
 
 def _first_line(error: Exception) -> str:
     return str(error).split("\n", 1)[0]
-
-
-def _parses(override: str) -> bool:
-    try:
-        OverridesParser.create().parse_override(override)
-    except HydraException:
-        return False
-    return True
 
 
 @lru_cache
@@ -138,7 +133,7 @@ def apply(config: DictConfig, overrides: Iterable[Override]) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise UserError(f"the config cannot be resolved: {_first_line(error)}.") from None
     assert isinstance(values, dict)
-    if missing := [key for key in _keys(config) if OmegaConf.is_missing(*_parent(config, key))]:
+    if missing := sorted(OmegaConf.missing_keys(config)):
         raise UserError(f"{missing[0]} is missing: give {missing[0]}=VALUE.")
     return {str(k): v for k, v in values.items()}
 
@@ -169,12 +164,3 @@ def _siblings(config: DictConfig, key: str) -> list[str]:
     path = key.rpartition(".")[0] if isinstance(parent, DictConfig) else ""
     node = parent if path else config
     return [f"{path}.{name!s}" if path else str(name) for name in node.keys()]  # noqa: SIM118
-
-
-def _keys(config: DictConfig, path: str = "") -> list[str]:
-    """All dotted keys that hold a value."""
-    keys = []
-    for name in config.keys():  # noqa: SIM118 - a DictConfig's items() resolves, and fails on missing values
-        node = config._get_node(name)
-        keys += _keys(node, f"{path}{name!s}.") if isinstance(node, DictConfig) else [f"{path}{name!s}"]
-    return keys

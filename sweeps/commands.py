@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from sweeps.scheduler import scheduler
 from sweeps.slurm import cancel_jobs, submit_missing
 from sweeps.spec import load
 from sweeps.states import State
+from sweeps.view import page
 from sweeps.watch import pack_title
 
 DONE, FAILED = 0, 1
@@ -78,13 +78,13 @@ def status(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(standing_of.to_json(seen), indent=2))
     elif options.watch:
-        with Live(standing_of.render(seen), console=Console(highlight=False), auto_refresh=False) as live:
+        with Live(standing_of.render(seen), console=page(), auto_refresh=False) as live:
             while not seen.ended:
                 time.sleep(WATCH_SECONDS)
                 seen = standing_of.look(home.name, found, home.driver)
                 live.update(standing_of.render(seen), refresh=True)
     else:
-        Console(highlight=False).print(standing_of.render(seen))
+        page().print(standing_of.render(seen))
     return DONE if seen.all_done else FAILED
 
 
@@ -106,7 +106,7 @@ def cancel(options: argparse.Namespace) -> int:
 
 def print_plan(made: Plan, outputs: Path) -> None:
     """The plan for a person."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = page()
     console.print(f"[bold]{made.name}[/bold]: {len(made.runs)} runs of {len(labels(made.runs))} settings")
     for state in State:
         if count := made.counts[state]:

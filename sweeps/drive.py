@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from sweeps.home import Home
 from sweeps.launchers import Launcher, Local
 from sweeps.local import Pool
@@ -15,7 +13,7 @@ from sweeps.report import print_report
 from sweeps.runs import Run, outputs_of
 from sweeps.scheduler import Scheduler
 from sweeps.states import State, standing
-from sweeps.view import View, make_view
+from sweeps.view import View, make_view, page
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 LOOK_SECONDS = 2.0  # between looks at runs that others train
@@ -32,7 +30,7 @@ def drive(name: str, runs: Sequence[Run], launcher: Local, known: Scheduler, *, 
         view.close()
         home.close()
     standings = {run.hash: standing(run.folder) for run in runs}
-    print_report(Console(highlight=False, soft_wrap=True), runs, standings, blocked)
+    print_report(page(), runs, standings, blocked)
     if status == INTERRUPTED:
         return status
     return DONE if all(s.state == State.DONE for s in standings.values()) else FAILED

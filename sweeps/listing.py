@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
-from rich.console import Console
 from rich.table import Table
 
 from ppo.errors import UserError, near
 from sweeps.states import State, standing
+from sweeps.view import page
 
 DONE = 0
 FOLLOW_SECONDS = 1.0
@@ -48,7 +48,7 @@ def print_listing(options: argparse.Namespace) -> int:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(shown(row.get(c)) for c in columns))
-    Console(highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
+    page().print(table)
     print(f"{len(rows)} runs under {options.outputs}")
     return DONE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -41,6 +42,11 @@ class View(Protocol):
     def close(self) -> None:
         """Leave the last picture standing."""
         ...
+
+
+def page() -> Console:
+    """Where results are printed: stdout, wide enough in a file or a pipe that nothing is folded."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 
 
 def make_view(console: Console | None = None) -> View:
