@@ -39,7 +39,7 @@ def compose_mapping(overrides: Sequence[str]) -> dict[str, Any]:
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} names several values: add -m to train them all.")
     choices = tuple(f"{o.key_or_group}={_choice(o)}" for o in parsed if o.key_or_group in groups())
-    return apply(_composed(choices).copy(), [o for o in parsed if o.key_or_group not in groups()])
+    return apply(_composed(choices), [o for o in parsed if o.key_or_group not in groups()])
 
 
 def load_mapping(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -105,8 +105,17 @@ def _choice(override: Override) -> str:
     return choice
 
 
-@lru_cache(maxsize=256)
-def _composed(choices: tuple[str, ...]) -> DictConfig:
+def _composed(choices: Iterable[str]) -> DictConfig:
+    """The root config with these choices. No group's yaml looks into another's, so each is composed once."""
+    config = _compose_by_hydra().copy()
+    for choice in choices:
+        group = choice.partition("=")[0]
+        config[group] = _compose_by_hydra(choice)[group]
+    return config
+
+
+@lru_cache
+def _compose_by_hydra(*choices: str) -> DictConfig:
     running = GlobalHydra.instance()
     app, running.hydra = running.hydra, None  # Hydra refuses to compose inside one of its applications (-m)
     try:

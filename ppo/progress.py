@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppo.pack import Pack
+if TYPE_CHECKING:
+    from ppo.pack import Pack
 
 
 class Progress:

@@ -112,7 +112,8 @@ def print_plan(made: Plan, outputs: Path) -> None:
         if count := made.counts[state]:
             console.print(f"  {count:5} {state}")
     if made.other_code:
-        console.print(f"  {len(made.other_code):5} of these are done by other code than today's (python -m sweeps ls)")
+        where = "python -m sweeps ls --columns hash,code,commit,folder"
+        console.print(f"  {len(made.other_code):5} of these were done by other code than today's: {where}")
     if not made.packs:
         console.print("nothing to train")
         return

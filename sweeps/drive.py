@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 
@@ -29,10 +30,11 @@ def drive(name: str, runs: Sequence[Run], launcher: Local, known: Scheduler, *, 
     finally:
         view.close()
         home.close()
+    if status == INTERRUPTED:
+        sys.stderr.write("interrupted: saved; the same command goes on from here\n")
+        return status
     standings = {run.hash: standing(run.folder) for run in runs}
     print_report(page(), runs, standings, blocked)
-    if status == INTERRUPTED:
-        return status
     return DONE if all(s.state == State.DONE for s in standings.values()) else FAILED
 
 
@@ -40,18 +42,15 @@ def _train(
     home: Home, view: View, runs: Sequence[Run], launcher: Launcher, known: Scheduler, *, retry: bool
 ) -> tuple[int, dict[str, str]]:
     """Rounds of planning and training, until nothing is left to train or to wait for."""
-    pool = None
+    plan = make_plan(home.name, runs, launcher, known, retry=retry)
+    tell(view, plan)
+    pool = Pool(home, view, plan)
     while True:
-        plan = make_plan(home.name, runs, launcher, known, retry=retry)
-        pool = pool or Pool(home, view, plan)
-        packs = [p for p in plan.packs if not any(run.hash in pool.blocked for run in p.runs)]
-        if pool.starts == 0:
-            tell(view, plan)
-        if packs and not pool.run(packs):
+        if plan.packs and not pool.run(plan.packs):
             return INTERRUPTED, pool.blocked
-        retry = False
-        if not packs and not _wait(home, view, plan):
+        if not plan.packs and not _wait(home, view, plan):
             return DONE, pool.blocked
+        plan = make_plan(home.name, runs, launcher, known, leave=pool.blocked)
 
 
 def _wait(home: Home, view: View, plan: Plan) -> bool:

@@ -55,7 +55,6 @@ class Pool:
         self.queue: deque[Pack] = deque()
         self.flights: list[Flight] = []
         self.blame = Blame()
-        self.starts = 0
         self.blocked: dict[str, str] = {}  # run hash -> why it could not be trained here
         self.wishes: list[str] = []  # to stop, not yet heard
         self.stops = 0  # wishes that were heard
@@ -84,7 +83,6 @@ class Pool:
             pack = self.queue.popleft()
             file = self.home.write_pack([run.config for run in pack.runs])
             self.flights.append(Flight(pack.runs, file, _launch(file, pack.runs), Watch(pack.runs)))
-            self.starts += 1
             self.view.event(f"started  {pack_title(pack.runs)} x{len(pack.runs)}")
 
     def _land(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,16 +56,22 @@ class Plan(NamedTuple):
 
 
 def make_plan(
-    name: str, runs: Sequence[Run], launcher: Launcher, known: Scheduler, *, retry: bool = False
+    name: str,
+    runs: Sequence[Run],
+    launcher: Launcher,
+    known: Scheduler,
+    *,
+    retry: bool = False,
+    leave: Container[str] = (),
 ) -> Plan:
     """Look at every run's folder and cut what is to be trained into packs; starts nothing.
 
-    `retry`: train failed runs too, and silent ones on machines that cannot be asked.
+    `retry`: train failed runs too, and silent ones on machines that cannot be asked; `leave`: runs not to be trained.
     """
     standings = {run.hash: known.refine(run.hash, standing(run.folder)) for run in runs}
     pace = speeds(s.result for s in standings.values() if s.result)
     states = (*TO_TRAIN, State.FAILED, State.UNKNOWN) if retry else TO_TRAIN
-    todo = [run for run in runs if standings[run.hash].state in states]
+    todo = [run for run in runs if standings[run.hash].state in states and run.hash not in leave]
     most = None if launcher.pack_size == "auto" else int(launcher.pack_size)
     packs = cut(todo, workers=launcher.most_workers, most=most, speeds=pace)
     return Plan(name, list(runs), standings, packs, launcher.most_workers, pace)

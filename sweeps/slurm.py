@@ -138,7 +138,7 @@ def parameters(name: str, launcher: Slurm) -> dict[str, Any]:
         "array_parallelism": launcher.array_parallelism,
         "signal_delay_s": round(launcher.stop_seconds),
         "setup": [*threads, *launcher.setup],
-        "additional_parameters": dict(launcher.sbatch),
+        "additional_parameters": {k: v for k, v in ({"requeue": True} | launcher.sbatch).items() if v is not False},
     }
 
 

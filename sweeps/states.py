@@ -52,16 +52,16 @@ class Standing(NamedTuple):
 
 
 def standing(folder: Path, now: float | None = None) -> Standing:
-    """How the run in a folder stands."""
+    """How the run in a folder stands. It is done only if its result can be read, whatever its status says."""
     status = read_json(folder / "status.json") or {}
-    if status.get("state") in (None, "done") and (result := read_json(folder / "result.json")):
-        return Standing(State.DONE, status, result)
-    if status.get("state") != "running":
-        known = status.get("state") in tuple(State)
-        return Standing(State(status["state"]) if known else State.NEW, status, {})
-    if result := read_json(folder / "result.json"):  # killed between writing the result and saying so
-        return Standing(State.DONE, status, result)
-    return Standing(_of_running(folder, status, now or time.time()), status, {})
+    state = status.get("state")
+    if state in (None, "done", "running") and (result := read_json(folder / "result.json")):
+        return Standing(State.DONE, status, result)  # "running": killed between writing the result and saying so
+    if state == "running":
+        return Standing(_of_running(folder, status, now or time.time()), status, {})
+    if state == "done":
+        return Standing(State.LOST, status, {})
+    return Standing(State(state) if state in tuple(State) else State.NEW, status, {})
 
 
 def _of_running(folder: Path, status: Mapping[str, Any], now: float) -> State:

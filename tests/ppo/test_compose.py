@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
-from ppo.compose import CONF, compose, expand, groups, load_mapping
+from ppo.compose import CONF, compose, compose_mapping, expand, groups, load_mapping
 from ppo.config import Config, to_config, to_mapping
 from ppo.errors import UserError
 
@@ -248,3 +251,19 @@ def test_a_choice_cannot_be_made_anew_for_a_run_that_was_written_down(file: Path
     write(file, compose())
     with pytest.raises(UserError, match="surrogate=none is not possible: surrogate is a group of keys"):
         load_mapping(file, ["surrogate=none"])
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ["env=reacher", "algorithm=ppo", "surrogate=clip_log"],
+        ["env=gymnasium", "surrogate=kl_adaptive"],
+        ["algorithm=random", "env=walker2d"],
+        [],
+    ],
+)
+def test_choices_composed_one_by_one_are_what_hydra_composes_at_once(choices: list[str]) -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        at_once = hydra_compose("config", overrides=[*choices, "env.id=Some-v0"])
+    ours = compose_mapping([*choices, "env.id=Some-v0"])
+    assert ours == OmegaConf.to_container(at_once)

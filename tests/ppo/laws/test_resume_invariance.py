@@ -26,7 +26,8 @@ SEEDS = (0, 1, 2)
 
 def command(outputs: Path) -> list[str]:
     """Three runs in one pack, on the command line."""
-    return [sys.executable, "-m", "ppo", "-m", *RUN, "seed=0,1,2", f"outputs={outputs}"]
+    launcher = ["hydra.launcher.workers=1", "hydra.launcher.pack_size=3"]
+    return [sys.executable, "-m", "ppo", "-m", *RUN, "seed=0,1,2", f"outputs={outputs}", *launcher]
 
 
 def folders(outputs: Path) -> list[Path]:

@@ -1,0 +1,61 @@
+"""Run folders written by hand, as training would have left them, and commands of SLURM that are shell scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ppo.config import to_mapping
+from sweeps.runs import Run, sweep_runs
+from sweeps.spec import load
+from tests.sweeps.small import TINY, write_sweep
+
+GOAL = 256  # steps of a run of the tiny sweep
+ELSEWHERE = "another-machine"
+
+
+def tiny_runs(folder: Path, *, seeds: int = 1, envs: tuple[str, ...] = ("inverted_pendulum",)) -> list[Run]:
+    """The runs of a sweep file written into `folder`: Clip, None and KL on every task, 256 steps each."""
+    return sweep_runs(load(write_sweep(folder, seeds=seeds, envs=envs)), [*TINY, f"outputs={folder}"])
+
+
+def write_status(folder: Path, state: str, **keys: Any) -> None:
+    """A run that this very process marked, a moment ago, unless `keys` say otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {"state": state, "attempts": 1, "host": socket.gethostname(), "pid": os.getpid(), "step": 0}
+    told |= {"total_steps": GOAL, "error": None, "slurm": None, "heartbeat": time.time()}
+    (folder / "status.json").write_text(json.dumps(told | keys))
+
+
+def write_done(folder: Path, score: float | None = 1.0, **keys: Any) -> None:
+    """A run that is done."""
+    write_status(folder, "done", step=GOAL)
+    result = {"score": score, "episodes": 10, "steps": GOAL, "seconds": 5.0, "code": "0" * 8, "commit": None}
+    (folder / "result.json").write_text(json.dumps(result | keys))
+
+
+def write_config(run: Run) -> None:
+    """The config.yaml of a run."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / "config.yaml").write_text(yaml.safe_dump(to_mapping(run.config), sort_keys=False))
+
+
+def dead_pid() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["/bin/true"])
+    process.wait()
+    return process.pid
+
+
+def write_command(folder: Path, name: str, script: str) -> None:
+    """A shell script that stands for a command of SLURM."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)

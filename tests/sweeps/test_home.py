@@ -1,0 +1,197 @@
+"""A sweep's own folder: one driver at a time, packs that read back as they were written, jobs that are remembered."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ppo.compose import compose
+from ppo.errors import UserError
+from ppo.files import write_json
+from ppo.identity import run_folder
+from sweeps.home import Home, PackFile, homes
+from tests.sweeps.folders import ELSEWHERE, dead_pid
+
+DRIVE = """
+import sys
+from pathlib import Path
+from sweeps.home import Home
+home = Home(Path(sys.argv[1]), "tiny")
+home.open()
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def rival(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that drives the sweep `tiny`."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", DRIVE, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path, "tiny")
+    yield home
+    home.close()
+
+
+# -- one driver --------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_driver_is_refused_with_the_firsts_pid_and_host(rival: subprocess.Popen[str], tmp_path: Path) -> None:
+    second = Home(tmp_path, "tiny")
+    before = (second.path / "driver.json").read_bytes()
+    with pytest.raises(UserError) as error:
+        second.open()
+    who = f"process {rival.pid} on {socket.gethostname()}"
+    assert str(error.value) == f"sweep tiny is already being run by {who}: wait for it or stop it."
+    assert (second.path / "driver.json").read_bytes() == before
+
+
+def test_a_refused_driver_does_not_take_back_what_was_asked_of_the_first(
+    rival: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    second = Home(tmp_path, "tiny")
+    second.cancel_request.touch()
+    with pytest.raises(UserError):
+        second.open()
+    assert second.cancel_request.exists()
+
+
+def test_another_sweep_of_the_store_can_be_driven_meanwhile(rival: subprocess.Popen[str], tmp_path: Path) -> None:
+    other = Home(tmp_path, "other")
+    other.open()
+    assert other.driver["pid"] == os.getpid()
+    other.close()
+
+
+def test_the_driver_can_be_seen_by_everybody(rival: subprocess.Popen[str], home: Home) -> None:
+    assert home.driver["pid"] == rival.pid
+    assert home.driver["host"] == socket.gethostname()
+
+
+def test_after_a_kill_nobody_drives_and_the_next_one_can(rival: subprocess.Popen[str], home: Home) -> None:
+    rival.kill()
+    rival.wait()
+    assert (home.path / "driver.json").exists()
+    assert home.driver == {}
+    home.open()
+    assert home.driver["pid"] == os.getpid()
+
+
+def test_who_closes_leaves_no_driver_behind(home: Home) -> None:
+    home.open()
+    home.close()
+    assert home.driver == {}
+    assert not (home.path / "driver.json").exists()
+    home.open()
+
+
+def test_a_driver_of_another_machine_may_live(home: Home) -> None:
+    home.path.mkdir(parents=True)
+    write_json(home.path / "driver.json", {"pid": dead_pid(), "host": ELSEWHERE})
+    assert home.driver["host"] == ELSEWHERE
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])
+def test_a_driver_file_that_makes_no_sense_never_raises(home: Home, content: str) -> None:
+    home.path.mkdir(parents=True)
+    (home.path / "driver.json").write_text(content)
+    assert home.driver.get("host") is None
+
+
+def test_a_store_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written: Not a directory") as error:
+        Home(tmp_path / "file", "tiny").open()
+    assert "\n" not in str(error.value)
+
+
+# -- cancelling --------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_to_cancel_is_a_file_that_a_new_driver_forgets(home: Home) -> None:
+    home.path.mkdir(parents=True)
+    home.cancel_request.touch()
+    assert home.cancel_request.exists()
+    home.open()
+    assert not home.cancel_request.exists()
+
+
+# -- packs -------------------------------------------------------------------------------------------------------------
+
+PACK = [
+    ["surrogate=none", "algorithm.adam_epsilon=1e-8", "total_steps=1e6"],
+    ["surrogate=clip_log", "surrogate.reading=objective", "algorithm.max_grad_norm=0.5", "seed=3"],
+    ["surrogate=kl_adaptive", "algorithm.network.hidden=[]", "compile=false", "checkpoint_seconds=0.5"],
+    ["algorithm=random", "env=gymnasium", "env.id=CartPole-v1"],
+]
+
+
+def test_a_pack_is_read_back_as_it_was_written(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    configs = [compose(overrides) for overrides in PACK]
+    assert home.write_pack(configs).read() == configs
+
+
+def test_relative_outputs_start_from_the_folder_where_the_pack_was_written(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    file = home.write_pack([compose(["outputs=store"])])
+    monkeypatch.chdir("/")
+    (config,) = file.read()
+    assert Path.cwd() == tmp_path / "project"
+    assert run_folder(config).absolute().is_relative_to(tmp_path / "project" / "store" / "runs")
+
+
+def test_the_same_pack_written_twice_in_a_second_is_two_files(home: Home) -> None:
+    files = [home.write_pack([compose()]) for _ in range(3)]
+    assert len({file.path for file in files}) == 3
+    assert len({file.log for file in files} | {file.marker for file in files}) == 6
+    assert all(file.path.parent == home.path / "packs" for file in files)
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]"])
+def test_a_pack_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "pack.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=r"pack\.json cannot be read as a pack\.$"):
+        PackFile(path).read()
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_remembered_beside_earlier_ones(home: Home) -> None:
+    assert home.jobs() == {}
+    home.path.mkdir(parents=True)
+    home.add_jobs({"12_0": ["a"], "12_1": ["b", "c"]})
+    home.add_jobs({"13_0": ["a"]})
+    assert Home(home.path.parents[1], "tiny").jobs() == {"12_0": ["a"], "12_1": ["b", "c"], "13_0": ["a"]}
+
+
+def test_the_sweeps_of_a_store_are_its_folders(tmp_path: Path) -> None:
+    assert homes(tmp_path) == []
+    for name in ("b", "a"):
+        (tmp_path / "sweeps" / name).mkdir(parents=True)
+    (tmp_path / "sweeps" / "notes.txt").touch()
+    assert [home.name for home in homes(tmp_path)] == ["a", "b"]
