@@ -46,7 +46,9 @@ def code_hash() -> str:
 @lru_cache
 def code_diff() -> str:
     """What `ppo` and `conf` differ in from the commit, as a patch; empty if in nothing, or outside a checkout."""
-    return _git("diff", "HEAD", "--", ".", "../conf") or ""
+    new = (_git("ls-files", "--others", "--exclude-standard", "--", ".", "../conf") or "").splitlines()
+    patches = [_git("diff", "HEAD", "--", ".", "../conf"), *(_git("diff", "--no-index", os.devnull, p) for p in new)]
+    return "".join(patch or "" for patch in patches)
 
 
 def scheduler_ids() -> dict[str, str] | None:
@@ -61,10 +63,11 @@ def _commit() -> str | None:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(["git", *arguments], cwd=PACKAGE, capture_output=True, check=False)
+    except OSError:
         return None
-    return done.stdout
+    differs = "--no-index" in arguments and done.returncode == 1  # then git says so by its status, too
+    return done.stdout.decode(errors="replace") if done.returncode == 0 or differs else None
 
 
 def processor() -> str:

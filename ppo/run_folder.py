@@ -84,7 +84,9 @@ class RunFolder:
         self._lock = (self.path / ".lock").open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                raise UserError(f"run folder {self.path} cannot be locked: {error.strerror}.") from None
             held = read_json(self.path / "status.json") or {}
             who = f"process {held.get('pid')} on {held.get('host')}"
             raise UserError(f"run folder {self.path} is written by {who}: wait or name another run_dir.") from None

@@ -18,7 +18,7 @@ from ppo.identity import pack_key, run_folder
 from ppo.run_folder import RunFolder, fresh_sibling
 from ppo.session import Interrupted, Member, Outcome, train_pack
 
-__all__ = ["Interrupted", "Outcome", "train"]
+__all__ = ["Interrupted", "Outcome", "check_device", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,15 @@ def train(
     return [members[path].outcome for path in paths]
 
 
+def check_device(device: str) -> None:
+    """UserError if networks cannot be trained there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda is not possible: torch finds no CUDA here; allowed is cpu.")
+
+
 def _prepare(config: Config) -> Member:
     """A run with its folder, checked but not yet opened."""
-    if config.execution.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda is not possible: torch finds no CUDA here; allowed is cpu.")
+    check_device(config.execution.device)
     envs.check(config.env.suite, config.env.id)
     path = run_folder(config)
     if not config.execution.resume and path.exists():

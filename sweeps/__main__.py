@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ppo.errors import UserError
 from sweeps import commands, spec
+from sweeps.launchers import FOLDER, LAUNCHERS
 
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
 
@@ -33,10 +34,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parsed arguments; overrides may stand before and after options, which argparse alone does not take."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
+    words = getattr(options, "overrides", getattr(options, "filters", None))
+    if rest and (words is None or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
-        options.overrides += rest
+    if words is not None:
+        words += rest
     return options
 
 
@@ -65,7 +67,13 @@ exit status: 0 all done, 1 something failed or is missing, 2 a mistake in the co
         ("status", "how the runs of a sweep stand", commands.status),
         ("cancel", "save and stop, wherever it runs", commands.cancel),
     ):
-        one = names.add_parser(name, help=text, description=f"{name}: {text}.")
+        one = names.add_parser(
+            name,
+            help=text,
+            description=f"{name}: {text}.",
+            epilog=_launcher_keys() if name in ("plan", "run", "retry") else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         one.set_defaults(command=command)
         one.add_argument("sweep", help="name of a sweep, or a path that ends in .yaml")
         one.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides, and launcher.key=value")
@@ -77,6 +85,12 @@ exit status: 0 all done, 1 something failed or is missing, 2 a mistake in the co
     _add_ls(names)
     _add_logs(names)
     return parser
+
+
+def _launcher_keys() -> str:
+    """What can be said of a launcher: the yamls, which explain each key."""
+    yamls = [FOLDER / f"{name}.yaml" for name in LAUNCHERS]
+    return "\n".join(f"launcher={path.stem}\n{path.read_text(encoding='utf-8')}" for path in yamls)
 
 
 def _add_ls(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

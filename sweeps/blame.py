@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sweeps.runs import Run
 
-MOST_DEATHS = 8  # processes that may die under one run before it is given up, whoever was to blame
+MOST_ALONE = 3  # processes that may die under a run that is alone in them, marked or not
 
 
 class Verdict(NamedTuple):
@@ -28,6 +28,7 @@ class Blame:
 
     def __init__(self) -> None:
         self.deaths: Counter[str] = Counter()  # by run: processes that died with it on board
+        self.alone: Counter[str] = Counter()  # by run: those in which there was no other
         self.strikes: Counter[str] = Counter()  # by run: those that died while working for it
 
     def judge(self, runs: Sequence[Run], marked: str | None, number: int) -> Verdict:
@@ -36,14 +37,14 @@ class Blame:
         suspect = [run for run in runs if run.hash == marked]
         mates = [run for run in runs if run.hash != marked]
         self.strikes.update(run.hash for run in suspect)
-        hopeless = [run for run in runs if self.deaths[run.hash] >= MOST_DEATHS]
-        if hopeless:
-            return Verdict(hopeless, _packs([run for run in runs if run not in hopeless]))
-        if suspect and self.strikes[suspect[0].hash] >= 2 and not mates:
-            return Verdict(suspect, [])
+        if len(runs) == 1:
+            name = runs[0].hash
+            self.alone[name] += 1
+            guilty = self.strikes[name] >= 2 or self.alone[name] >= MOST_ALONE
+            return Verdict(list(runs), []) if guilty else Verdict([], _packs(runs))
         if suspect and (number != signal.SIGKILL or self.strikes[suspect[0].hash] >= 2):
             return Verdict([], _packs(suspect, mates))
-        if max(self.deaths[run.hash] for run in runs) < 2 or len(runs) == 1:
+        if max(self.deaths[run.hash] for run in runs) < 2:
             return Verdict([], _packs(runs))
         half = len(runs) // 2
         return Verdict([], _packs(runs[:half], runs[half:]))

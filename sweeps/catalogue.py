@@ -58,11 +58,17 @@ def to_entry(run: Run) -> Entry:
     return Entry(run.label, config.env.id, setting_name(config), config.seed, run.hash, str(run.folder), goal)
 
 
+def _own_files(name: str, seen: tuple[str, ...] = ()) -> list[Path]:
+    """The file of a sweep that is not in `conf/`, and those that it includes."""
+    if not name.endswith(".yaml") or name in seen:
+        return []
+    return [Path(name), *(path for included in load(name).include for path in _own_files(included, (*seen, name)))]
+
+
 def _digest(*arguments: object) -> str:
     """Of what is asked and of everything that the answer depends on."""
     digest = hashlib.sha256(json.dumps(arguments).encode())
-    name = str(arguments[0])
     files = [*CONF.rglob("*.yaml"), *PACKAGE.rglob("*.py"), *Path(__file__).parent.glob("*.py")]
-    for path in [*sorted(files), *([Path(name)] if name.endswith(".yaml") else [])]:
+    for path in [*sorted(files), *_own_files(str(arguments[0]))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -107,7 +107,7 @@ def cancel(options: argparse.Namespace) -> int:
 def print_plan(made: Plan, outputs: Path) -> None:
     """The plan for a person."""
     console = page()
-    console.print(f"[bold]{made.name}[/bold]: {len(made.runs)} runs of {len(labels(made.runs))} settings")
+    console.print(f"{made.name}: {len(made.runs)} runs of {len(labels(made.runs))} settings", style="bold")
     for state in State:
         if count := made.counts[state]:
             console.print(f"  {count:5} {state}")

@@ -22,6 +22,10 @@ LOOK_SECONDS = 2.0  # between looks at runs that others train
 
 def drive(name: str, runs: Sequence[Run], launcher: Local, known: Scheduler, *, retry: bool = False) -> int:
     """Train what is missing of a sweep; returns the exit status."""
+    if any(run.config.execution.device == "cuda" for run in runs):
+        from ppo.train import check_device
+
+        check_device("cuda")
     home = Home(outputs_of(runs), name)
     home.open()
     view = make_view()
@@ -54,7 +58,7 @@ def _train(
 
 
 def _wait(home: Home, view: View, plan: Plan) -> bool:
-    """Wait until a run that another process of this machine trains has ended or is ours to train; False if none is."""
+    """Wait until a run that another process trains has ended or is left to us; False if there is no such run."""
     elsewhere = plan.of(State.RUNNING)
     if not elsewhere:
         return False

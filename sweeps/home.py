@@ -59,7 +59,11 @@ class Home:
             raise UserError(f"outputs: {self.path} cannot be written: {error.strerror}.") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            self._lock.close()
+            self._lock = None
+            if not isinstance(error, BlockingIOError):
+                raise UserError(f"outputs: {self.path} cannot be locked: {error.strerror}.") from None
             held = self.driver
             who = f"process {held.get('pid')} on {held.get('host')}"
             raise UserError(f"sweep {self.name} is already being run by {who}: wait for it or stop it.") from None

@@ -72,11 +72,16 @@ def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
 def compose_launcher(overrides: Sequence[str]) -> Launcher:
     """The launcher that `launcher=NAME` and `launcher.key=value` describe; local unless named. Raises UserError."""
     parsed = parse(overrides)
+    for override in parsed:
+        if override.is_sweep_override() or override.is_delete() or override.is_add():
+            raise UserError(f"{override.input_line} is not possible: a launcher's key has one value, key=value.")
+        if override.key_or_group == "launcher.name":
+            raise UserError("launcher.name is not possible: launcher=NAME is allowed.")
     name = next((str(o.value()) for o in parsed if o.key_or_group == "launcher"), "local")
     if name not in LAUNCHERS:
         raise UserError(f"launcher={name} is unknown: {near(name, LAUNCHERS)}.")
     content = OmegaConf.create({"launcher": OmegaConf.load(FOLDER / f"{name}.yaml")})
-    free = [o for o in parsed if o.key_or_group.startswith("launcher.sbatch")] if name == "slurm" else []
+    free = [o for o in parsed if name == "slurm" and o.key_or_group.split(".")[:2] == ["launcher", "sbatch"]]
     rest = [o for o in parsed if o.key_or_group != "launcher" and o not in free]
     values = apply(content, rest)["launcher"]
     for option in free:
@@ -90,6 +95,9 @@ def to_launcher(values: Mapping[str, Any]) -> Launcher:
     launcher = build(LAUNCHERS[values["name"]], values, "launcher.")
     if isinstance(launcher, Slurm) and "" in launcher.sbatch:
         raise UserError(f"launcher.sbatch={launcher.sbatch['']} is not possible: a mapping {{option: value}} is.")
+    if isinstance(launcher, Slurm) and launcher.stop_seconds >= 60 * launcher.time:
+        given = f"launcher.stop_seconds={launcher.stop_seconds:g}"
+        raise UserError(f"{given} leaves nothing of launcher.time={launcher.time} minutes: less is allowed.")
     return launcher
 
 

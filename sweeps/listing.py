@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
-from rich.table import Table
 
 from ppo.errors import UserError, near
 from sweeps.states import State, standing
-from sweeps.view import page
 
 DONE = 0
 FOLLOW_SECONDS = 1.0
@@ -32,25 +30,22 @@ def print_listing(options: argparse.Namespace) -> int:
     columns = options.columns.split(",")
     filters = dict(_filter(text) for text in options.filters)
     needs_config = any(key not in COLUMNS for key in [*columns, *filters])
-    rows = [
-        row
-        for folder in run_folders(Path(options.outputs))
-        if _matches(row := describe(folder, needs_config), filters)
-    ]
-    _check(columns, filters, rows)
+    found = [describe(folder, needs_config) for folder in run_folders(Path(options.outputs))]
+    _check([*columns, *filters], found)
+    rows = [[shown(row.get(c)) for c in columns] for row in found if _matches(row, filters)]
     if options.csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([shown(row.get(c)) for c in columns] for row in rows)
+        writer.writerows([columns, *rows])
         return DONE
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(shown(row.get(c)) for c in columns))
-    page().print(table)
+    _print_aligned([columns, *rows])
     print(f"{len(rows)} runs under {options.outputs}")
     return DONE
+
+
+def _print_aligned(rows: list[list[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def run_folders(outputs: Path) -> Iterator[Path]:
@@ -107,11 +102,11 @@ def _matches(row: dict[str, Any], filters: dict[str, str]) -> bool:
     return all(any(fnmatchcase(shown(row.get(k)), p) for p in v.split(",")) for k, v in filters.items())
 
 
-def _check(columns: list[str], filters: dict[str, str], rows: list[dict[str, Any]]) -> None:
+def _check(columns: list[str], rows: list[dict[str, Any]]) -> None:
     """UserError for a column that no run has."""
     known = {*COLUMNS, *(key for row in rows for key in row)}
-    for column in [*columns, *(filters if rows else ())]:
-        if column not in known:
+    for column in columns:
+        if rows and column not in known:
             raise UserError(f"column {column} is unknown: {near(column, COLUMNS)}, and keys of config.yaml.")
 
 

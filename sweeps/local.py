@@ -24,7 +24,7 @@ from sweeps.runs import Run
 from sweeps.states import State, standing
 from sweeps.view import Summary, View
 from sweeps.watch import Watch, pack_title
-from sweeps.worker import DONE, FAILED, INTERRUPTED, MISTAKE, THREAD_VARIABLES
+from sweeps.worker import DONE, FAILED, INTERRUPTED, MISTAKE, ONE_THREAD
 
 WORKER = (sys.executable, "-m", "sweeps.worker")
 POLL_SECONDS = 0.25
@@ -82,7 +82,7 @@ class Pool:
         while self.queue and len(self.flights) < self.workers and not self.stops:
             pack = self.queue.popleft()
             file = self.home.write_pack([run.config for run in pack.runs])
-            self.flights.append(Flight(pack.runs, file, _launch(file, pack.runs), Watch(pack.runs)))
+            self.flights.append(Flight(pack.runs, file, _launch(file), Watch(pack.runs)))
             self.view.event(f"started  {pack_title(pack.runs)} x{len(pack.runs)}")
 
     def _land(self) -> None:
@@ -199,9 +199,8 @@ class Pool:
         self.view.show(Summary(self.home.name, self.total, done, failed, len(self.queue), left), lines)
 
 
-def _launch(file: PackFile, runs: Sequence[Run]) -> subprocess.Popen[bytes]:
+def _launch(file: PackFile) -> subprocess.Popen[bytes]:
     """A worker in a session of its own, so that a Ctrl-C in our terminal reaches it only through us."""
-    threads = str(runs[0].config.execution.threads)  # set before numpy loads
     command = [*WORKER, str(file.path)]
     with file.log.open("ab") as log:
         return subprocess.Popen(
@@ -209,7 +208,7 @@ def _launch(file: PackFile, runs: Sequence[Run]) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | dict.fromkeys(THREAD_VARIABLES, threads),
+            env=os.environ | ONE_THREAD,
             start_new_session=True,
         )
 

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sweeps.runs import Run
 from sweeps.states import Standing, State
@@ -18,6 +19,7 @@ Standings = Mapping[str, Standing]
 
 def print_report(console: Console, runs: Sequence[Run], standings: Standings, blocked: Mapping[str, str]) -> None:
     """The table of scores, then everything that is not as it should be."""
+    console.print("Mean score of the last 100 training episodes", style="bold")
     console.print(score_table(runs, standings))
     for line in failure_lines(runs, standings):
         console.print(line, markup=False)
@@ -28,13 +30,13 @@ def print_report(console: Console, runs: Sequence[Run], standings: Standings, bl
 def score_table(runs: Sequence[Run], standings: Standings) -> Table:
     """Mean score per setting and task; runs missing from a cell are told in it."""
     envs = list(dict.fromkeys(run.config.env.id for run in runs))
-    table = Table(title="Mean score of the last 100 training episodes", title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("setting")
     for env in envs:
         table.add_column(env, justify="right")
     for label in dict.fromkeys(run.label for run in runs):
         row = [run for run in runs if run.label == label]
-        table.add_row(label, *(cell([r for r in row if r.config.env.id == env], standings) for env in envs))
+        table.add_row(Text(label), *(cell([r for r in row if r.config.env.id == env], standings) for env in envs))
     return table
 
 

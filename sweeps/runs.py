@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 from ppo import envs
 from ppo.compose import compose, expand, parse
-from ppo.config import Config
+from ppo.config import EXECUTION_KEYS, Config
 from ppo.errors import UserError, near
 from ppo.identity import run_folder, run_hash, setting_name
 from sweeps.spec import SETTING, Sweep, load
@@ -36,10 +35,17 @@ def sweep_runs(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] 
     axes = _axes(overrides)
     runs: dict[str, Run] = {}
     for label, own in _points(sweep, axes, ()):
-        if only and not any(fnmatchcase(label, pattern) for pattern in only):
+        if label and not _wanted(label, only):
             continue
         run = _compose(sweep, label, own)
+        if not _wanted(run.label, only):
+            continue
         known = runs.setdefault(run.hash, run)
+        if known.config != run.config:
+            raise UserError(
+                f"sweep {sweep.name}: a key that is no part of what a run is ({', '.join(EXECUTION_KEYS)}) has several "
+                "values: one is allowed."
+            )
         if known.label != run.label:
             raise UserError(
                 f"sweep {sweep.name}: settings {known.label!r} and {run.label!r} resolve to the same run "
@@ -51,6 +57,10 @@ def sweep_runs(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] 
     for suite, env_id in {(r.config.env.suite, r.config.env.id) for r in runs.values()}:
         envs.check(suite, env_id)
     return list(runs.values())
+
+
+def _wanted(label: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)
 
 
 def listed_runs(commands: Iterable[Sequence[str]]) -> list[Run]:
@@ -74,10 +84,8 @@ def _axes(overrides: Sequence[str]) -> Axes:
     """Overrides by key; `a,b,c` is an axis of three values."""
     axes: Axes = {}
     for override in parse(overrides):
-        if override.key_or_group == "run_dir":
-            raise UserError("run_dir is one folder for many runs: outputs=FOLDER is allowed.")
-        if override.key_or_group == "resume":
-            raise UserError("resume is not for sweeps, which always resume: `python -m ppo` trains one run afresh.")
+        if override.is_add() or override.is_delete():
+            raise UserError(f"{override.input_line} is not possible: key=value is allowed.")
         lines = [line for (line,) in expand([override.input_line or ""])]
         axes[override.key_or_group] = [line.partition("=")[2] for line in lines]
     return axes
@@ -119,6 +127,10 @@ def _compose(sweep: Sweep, label: str, overrides: list[str]) -> Run:
     try:
         config = compose(overrides)
     except UserError as error:
-        raise UserError(f"sweep {sweep.name}: setting {label!r} ({' '.join(overrides)}): {error}") from None
-    config = replace(config, execution=replace(config.execution, run_dir=None))
+        setting = f"setting {label!r} " if label else ""
+        raise UserError(f"sweep {sweep.name}: {setting}({' '.join(overrides)}): {error}") from None
+    if config.execution.run_dir is not None:
+        raise UserError("run_dir is one folder for many runs: outputs=FOLDER is allowed.")
+    if not config.execution.resume:
+        raise UserError("resume is not for sweeps, which always resume: `python -m ppo` trains one run afresh.")
     return Run(label or setting_name(config), config, run_folder(config), run_hash(config))

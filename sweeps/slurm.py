@@ -23,7 +23,7 @@ from sweeps.packing import Pack
 from sweeps.plan import make_plan
 from sweeps.runs import Run, outputs_of
 from sweeps.scheduler import Scheduler, ask, queue
-from sweeps.worker import THREAD_VARIABLES, train_pack_file
+from sweeps.worker import ONE_THREAD, train_pack_file
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ def submit_missing(
     name: str, runs: Sequence[Run], launcher: Slurm, known: Scheduler, *, retry: bool = False
 ) -> None:
     """Submit what is missing of a sweep, and say what was found and done."""
+    if shutil.which("sbatch") is None:
+        raise UserError("launcher=slurm is not possible: sbatch is not found here; allowed is launcher=local.")
     home = Home(outputs_of(runs), name)
     home.open()
     try:
@@ -74,9 +76,10 @@ def submit_missing(
 
 def submit(home: Home, launcher: Slurm, packs: Sequence[Pack]) -> None:
     """Hand packs to SLURM, in arrays no larger than it takes; UserError with its own words if it refuses."""
-    if shutil.which("sbatch") is None:
-        raise UserError("launcher=slurm is not possible: sbatch is not found here; allowed is launcher=local.")
-    for chunk in chunks(packs, max_array_size() - 1):
+    largest = max_array_size()
+    if largest < 2:
+        raise UserError(f"launcher=slurm is not possible: this cluster takes no job arrays (MaxArraySize={largest}).")
+    for chunk in chunks(packs, largest - 1):
         files = [home.write_pack([run.config for run in pack.runs]) for pack in chunk]
         jobs = _submit_array(home, launcher, files)
         home.add_jobs({job: [r.hash for r in pack.runs] for job, pack in zip(jobs, chunk, strict=True)})
@@ -122,7 +125,7 @@ def _outside_of_jobs() -> Iterator[None]:
 
 def parameters(name: str, launcher: Slurm) -> dict[str, Any]:
     """The launcher's keys as submitit's SLURM executor calls them."""
-    threads = [f"export {name}={launcher.cpus}" for name in THREAD_VARIABLES]  # before numpy loads
+    threads = [f"export {name}={count}" for name, count in ONE_THREAD.items()]
     given = {
         "job_name": f"ppo-{name}",
         "partition": launcher.partition,

@@ -53,7 +53,7 @@ class Standing(NamedTuple):
 
 def standing(folder: Path, now: float | None = None) -> Standing:
     """How the run in a folder stands. It is done only if its result can be read, whatever its status says."""
-    status = read_json(folder / "status.json") or {}
+    status = _sound(read_json(folder / "status.json") or {})
     state = status.get("state")
     if state in (None, "done", "running") and (result := read_json(folder / "result.json")):
         return Standing(State.DONE, status, result)  # "running": killed between writing the result and saying so
@@ -62,6 +62,12 @@ def standing(folder: Path, now: float | None = None) -> Standing:
     if state == "done":
         return Standing(State.LOST, status, {})
     return Standing(State(state) if state in tuple(State) else State.NEW, status, {})
+
+
+def _sound(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What a status says, less what is not of the kind that it should be: anybody may have written the file."""
+    kinds: dict[str, Any] = {"heartbeat": (int, float), "step": int, "pid": int, "slurm": dict, "state": str}
+    return {key: value for key, value in status.items() if isinstance(value, kinds.get(key, object))}
 
 
 def _of_running(folder: Path, status: Mapping[str, Any], now: float) -> State:
@@ -88,11 +94,11 @@ def _locked(folder: Path) -> bool:
 
 def process_lives(pid: Any) -> bool:
     """Whether a process of this machine is there and no zombie."""
-    if not isinstance(pid, int):
+    if not isinstance(pid, int) or pid <= 0:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

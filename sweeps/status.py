@@ -35,7 +35,7 @@ class Status(NamedTuple):
     @property
     def ended(self) -> bool:
         """Whether nothing of the sweep goes on."""
-        return not any(s in self.counts for s in (State.RUNNING, State.QUEUED))
+        return not self.driver and not any(s in self.counts for s in (State.RUNNING, State.QUEUED))
 
     @property
     def all_done(self) -> bool:
@@ -79,7 +79,7 @@ def _settings(status: Status) -> Table:
     for label, indices in rows.items():
         have = Counter(status.standings[i].state for i in indices)
         steps = sum(status.standings[i].step for i in indices) / sum(status.entries[i].goal for i in indices)
-        table.add_row(label, f"{steps:.0%}", *(str(have[state] or "") for state in states))
+        table.add_row(Text(label), f"{steps:.0%}", *(str(have[state] or "") for state in states))
     return table
 
 
@@ -96,7 +96,7 @@ def _running(status: Status) -> Table | None:
         entries, standings = [status.entries[i] for i in indices], [status.standings[i] for i in indices]
         heard = time.time() - max(float(s.status.get("heartbeat") or 0) for s in standings)
         steps = f"{count(min(s.step for s in standings))} of {count(entries[0].goal)}"
-        table.add_row(entries[0].env, str(len(indices)), steps, f"{clock(heard)} ago", f"{host}, process {pid}")
+        table.add_row(entries[0].env, str(len(indices)), steps, f"{clock(heard)} ago", Text(f"{host}, process {pid}"))
     return table if packs else None
 
 
@@ -114,7 +114,7 @@ def _failed(status: Status) -> Table | None:
     for name in ("run", "step", "cause", "folder"):
         table.add_column(name, overflow="fold")
     for entry, seen in failed[:20]:
-        table.add_row(entry.hash, str(seen.step), str(seen.status.get("error")), entry.folder)
+        table.add_row(entry.hash, str(seen.step), Text(str(seen.status.get("error"))), Text(entry.folder))
     if len(failed) > 20:
         table.add_row("...", "", f"and {len(failed) - 20} more: python -m sweeps ls state=failed", "")
     return table if failed else None

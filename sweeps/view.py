@@ -46,12 +46,12 @@ class View(Protocol):
 
 def page() -> Console:
     """Where results are printed: stdout, wide enough in a file or a pipe that nothing is folded."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
+    return Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 
 
 def make_view(console: Console | None = None) -> View:
     """A live view on a terminal, else plain lines; both on stderr."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or Console(stderr=True, highlight=False, markup=False)
     return LiveView(console) if console.is_terminal else PlainView(console)
 
 
@@ -102,12 +102,13 @@ def headline(summary: Summary) -> str:
 
 def table(summary: Summary, lines: Sequence[PackLine]) -> Table:
     """One row per pack in training."""
-    drawn = Table(title=headline(summary), title_justify="left", box=None, pad_edge=False)
+    drawn = Table(title=Text(headline(summary)), title_justify="left", box=None, pad_edge=False)
     drawn.add_column("pack", no_wrap=True)
     for name in ("runs", "", "steps of each", "steps/s", "left", ""):
         drawn.add_column(name, justify="right", no_wrap=True)
     for line in lines:
         speed = f"{line.speed:,.0f}" if line.speed else "starting"
         note = Text(f"{line.failed} failed" if line.failed else "", style="red")
-        drawn.add_row(line.title, str(line.size), f"{line.share:.0%}", line.steps, speed, duration(line.left), note)
+        left = duration(line.left)
+        drawn.add_row(Text(line.title), str(line.size), f"{line.share:.0%}", line.steps, speed, left, note)
     return drawn

@@ -36,9 +36,12 @@ class Watch:
     def look(self) -> PackLine:
         """Read the runs' folders."""
         standings = [standing(run.folder) for run in self.runs]
-        steps = sum(s.step for s in standings)
-        beat = max((float(s.status.get("heartbeat") or 0) for s in standings), default=0.0)
-        if self.since is None and any(s.state == State.RUNNING for s in standings):
+        ended = (State.DONE, State.FAILED)  # a failed run will take no more
+        goals = [r.config.iterations * r.config.batch_size for r in self.runs]
+        steps = sum(g if s.state in ended else s.step for s, g in zip(standings, goals, strict=True))
+        running = [float(s.status.get("heartbeat") or 0) for s in standings if s.state == State.RUNNING]
+        beat = max(running, default=0.0)
+        if self.since is None and running:
             self.since = (beat, steps)
         speed = None
         if self.since and beat > self.since[0] and steps > self.since[1]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from ppo.errors import UserError
 from sweeps.home import PackFile
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# For NumPy, whose products are too small to share; to be set before it loads. What torch uses is `threads` of the runs.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 

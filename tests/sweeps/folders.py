@@ -1,4 +1,4 @@
-"""Run folders written by hand, as training would have left them, and commands of SLURM that are shell scripts."""
+"""Run folders written by hand, SLURM as shell scripts, and the command line: what tests that train nothing share."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pytest
 import yaml
 
 from ppo.config import to_mapping
+from sweeps.__main__ import main
 from sweeps.runs import Run, sweep_runs
 from sweeps.spec import load
 from tests.sweeps.small import TINY, write_sweep
@@ -59,3 +61,30 @@ def write_command(folder: Path, name: str, script: str) -> None:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(f"#!/bin/sh\n{script}\n")
     (folder / name).chmod(0o755)
+
+
+class Told(NamedTuple):
+    """What a command ended with."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Sweeps:
+    """`python -m sweeps WORD ... outputs=STORE`; SWEEP stands for the tiny sweep (two seeds) and its overrides."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.store, self.capsys = folder / "store", capsys  # a store that is not there yet
+        self.sweep = [write_sweep(folder, seeds=2), *TINY]
+
+    def __call__(self, *words: str) -> Told:
+        arguments = [argument for word in words for argument in (self.sweep if word == "SWEEP" else [word])]
+        status = main([*arguments, f"outputs={self.store}"])
+        told = self.capsys.readouterr()
+        return Told(status, told.out, told.err)
+
+    @property
+    def runs(self) -> list[Run]:
+        """Clip, None and KL, two seeds each, in the store."""
+        return sweep_runs(load(self.sweep[0]), [*TINY, f"outputs={self.store}"])

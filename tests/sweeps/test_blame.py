@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from ppo.compose import compose
-from sweeps.blame import MOST_DEATHS, Blame
+from sweeps.blame import MOST_ALONE, Blame
 from sweeps.runs import Run
 
 CONFIG = compose()
@@ -77,7 +77,7 @@ def test_a_run_that_no_marker_names_is_found_by_halving() -> None:
     ends = [(play(runs, [victim], signal.SIGKILL, none), victim) for victim in runs]
     assert all(end.failed == {victim.hash} for end, victim in ends)
     assert all(len(end.finished) == 32 for end, _ in ends)
-    assert max(end.extra for end, _ in ends) == 13, "one more start for all, then halves of 33, 17, 9, 5, 3, 2"
+    assert max(end.extra for end, _ in ends) == 15, "one more for all, halves of 33, 17, 9, 5, 3, 2, and two alone"
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
@@ -98,6 +98,11 @@ def test_smaller_packs_end_the_same_way(size: int, mark: str) -> None:
         end = play(runs, [victim], signal.SIGKILL, right([victim]) if mark == "right" else none)
         assert end.failed == {victim.hash}
         assert len(end.finished) == size - 1
+
+
+def test_a_run_that_no_marker_names_fails_alone_in_a_large_pack_too() -> None:
+    runs = make_runs(66)
+    assert {len(play(runs, [victim], signal.SIGKILL, none).failed) for victim in runs} == {1}
 
 
 # -- accidents ---------------------------------------------------------------------------------------------------------
@@ -145,20 +150,18 @@ def test_a_run_alone_is_failed_at_the_second_death_that_its_marker_names() -> No
     assert blame.judge([run], run.hash, signal.SIGKILL) == ([run], [])
 
 
-def test_a_run_is_given_up_after_most_deaths_whoever_was_to_blame() -> None:
+def test_a_run_that_dies_alone_is_given_up_after_a_few_deaths_marked_or_not() -> None:
     (run,) = make_runs(1)
     blame = Blame()
-    for _ in range(MOST_DEATHS - 1):
+    for _ in range(MOST_ALONE - 1):
         assert blame.judge([run], None, signal.SIGKILL) == ([], [[run]])
     assert blame.judge([run], None, signal.SIGKILL) == ([run], [])
 
 
-def test_mates_of_a_run_that_is_given_up_are_started_again() -> None:
-    runs = make_runs(3)
-    blame = Blame()
-    for _ in range(MOST_DEATHS - 1):
-        blame.judge([runs[1]], None, signal.SIGKILL)
-    assert blame.judge(runs, None, signal.SIGKILL) == ([runs[1]], [[runs[0], runs[2]]])
+def test_nobody_is_given_up_for_deaths_in_company() -> None:
+    blame, runs = Blame(), make_runs(33)
+    for _ in range(20):
+        assert blame.judge(runs, None, signal.SIGKILL).failed == []
 
 
 def test_every_run_is_failed_or_started_again_whatever_dies_of_whatever() -> None:

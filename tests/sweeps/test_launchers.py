@@ -73,7 +73,7 @@ def test_overrides_of_the_launcher_are_told_from_those_of_runs() -> None:
         ("launcher.workers=1,2", "launcher.workers=1,2"),
         ("launcher.partition=cpu", "unknown key launcher.partition"),  # a key of slurm only
         ("launcher", "'launcher' is not an override"),
-        ("~launcher.workers", "~launcher.workers is not possible: keys cannot be removed"),
+        ("~launcher.workers", "~launcher.workers is not possible: a launcher's key has one value"),
         ("launcher=slurm launcher.workers=auto", "launcher.workers=auto is not possible: allowed is a whole number"),
         ("launcher=slurm launcher.time=14", "launcher.time=14 is not possible: allowed is a whole number of at least "),
         ("launcher=slurm launcher.memory_gb=0", "launcher.memory_gb=0 is not possible: allowed is a number above 0"),

@@ -74,10 +74,16 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for_a_running_run(runs: list[Run]) -> None:
+    """Until one is in training and has written down an iteration."""
     deadline = time.monotonic() + 60
-    while not any((seen := standing(run.folder)).step and seen.state == State.RUNNING for run in runs):
+    while not any(standing(run.folder).state == State.RUNNING and iterations(run) for run in runs):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def iterations(run: Run) -> int:
+    updates = run.folder / "updates.csv"
+    return updates.read_text().count("\n") - 1 if updates.exists() else 0
 
 
 LONG = ["algorithm.horizon=64", "algorithm.epochs=1", "total_steps=200000", "compile=false"]
@@ -86,8 +92,9 @@ LONG = ["algorithm.horizon=64", "algorithm.epochs=1", "total_steps=200000", "com
 @pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = write_sweep(tmp_path, seeds=1)
-    arguments = ["run", sweep, *LONG, f"outputs={tmp_path}"]
-    runs = sweep_runs(load(sweep), arguments[2:])
+    overrides = [*LONG, f"outputs={tmp_path}"]
+    arguments = ["run", sweep, *overrides, "launcher.workers=1", "launcher.pack_size=3"]
+    runs = sweep_runs(load(sweep), overrides)
     driver = start(*arguments)
     wait_for_a_running_run(runs)
     rival = subprocess.run([sys.executable, "-m", "sweeps", *arguments], capture_output=True, text=True, check=False)
@@ -110,7 +117,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: Path, monkeypatch: 
 @pytest.mark.slow
 def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_one_goes_on(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path, seeds=1)
-    arguments = ["run", sweep, *LONG[:2], "total_steps=20000", "compile=false", f"outputs={tmp_path}"]
+    arguments = ["run", sweep, *LONG[:2], "total_steps=50000", "compile=false", f"outputs={tmp_path}"]
     runs = sweep_runs(load(sweep), arguments[2:])
     driver = start(*arguments)
     wait_for_a_running_run(runs)

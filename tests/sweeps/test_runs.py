@@ -287,4 +287,4 @@ def test_a_sweep_has_one_store() -> None:
 
 
 def test_several_stores_on_the_command_line_are_refused() -> None:
-    assert "one is allowed for a sweep" in complaint(lambda: outputs_of(smoke("outputs=here,there")))
+    assert "has several values: one is allowed" in complaint(lambda: outputs_of(smoke("outputs=here,there")))

@@ -94,7 +94,6 @@ def test_a_failed_run_is_told_with_its_cause_and_folder(tmp_path: Path, runs: li
     assert line(picture, runs[4].hash) == ["128", "ValueError:", "no,", "never", str(runs[4].folder)]
 
 
-@pytest.mark.xfail(strict=True, reason="rich takes what stands in brackets for markup")
 @pytest.mark.parametrize("error", ["ValueError: obs is not [pack, num_actors]", "OSError: no file in [/data/x]"])
 def test_a_cause_is_shown_as_it_is_whatever_brackets_it_has(tmp_path: Path, runs: list[Run], error: str) -> None:
     write_status(runs[4].folder, "failed", step=128, error=error)
@@ -133,9 +132,6 @@ def test_a_sweep_goes_on_while_a_run_is_trained_or_queued(tmp_path: Path, runs: 
     assert not seen(runs, tmp_path).ended
 
 
-@pytest.mark.xfail(
-    strict=True, reason="`ended` looks at runs only: a driver may be starting them, or between two packs"
-)
 def test_a_sweep_goes_on_while_it_has_a_driver(tmp_path: Path, runs: list[Run]) -> None:
     assert not seen(runs, tmp_path, {"pid": 1, "host": ELSEWHERE}).ended
 

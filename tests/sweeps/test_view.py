@@ -102,8 +102,21 @@ def test_a_terminal_sees_a_row_for_each_pack_and_the_headline() -> None:
     live.show(SUMMARY._replace(left=60.0), LINES)
     live.close()
     rows = [line.split() for line in text(console).splitlines() if line.startswith(("Hopper", "Reacher"))]
-    assert rows[-2] == "Hopper-v5 33 settings 33 41% 410k of 1M 6,789 1:02:03 2 failed".split()
-    assert rows[-1] == "Reacher-v5 ppo-none 3 0% 0 of 1M starting".split()
+    assert rows[-2] == [
+        "Hopper-v5",
+        "33",
+        "settings",
+        "33",
+        "41%",
+        "410k",
+        "of",
+        "1M",
+        "6,789",
+        "1:02:03",
+        "2",
+        "failed",
+    ]
+    assert rows[-1] == ["Reacher-v5", "ppo-none", "3", "0%", "0", "of", "1M", "starting"]
     assert "table1: 12 of 231 runs done, 1:00 left" in text(console)
 
 
@@ -198,10 +211,9 @@ def test_runs_that_are_done_or_failed_are_counted(runs: list[Run], monkeypatch: 
     write_status(runs[1].folder, "failed", step=64)
     seen = Watch(runs).look()
     assert (seen.size, seen.done, seen.failed) == (4, 1, 1)
-    assert seen.share == 0.5625  # (256 + 64 + 128 + 128) / 1024
+    assert seen.share == 0.75  # (256 + 256 + 128 + 128) / 1024: a failed run takes no more
 
 
-@pytest.mark.xfail(strict=True, reason="the steps that a failed run will never take are waited for")
 def test_a_failed_run_has_no_time_left(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, watch, states)
     follower = Watch(runs)

@@ -1,0 +1,212 @@
+"""The command line of sweeps: what is printed, what is left on disk, and the exit status (DESIGN: law 4)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from ppo.files import write_json
+from ppo.provenance import code_hash
+from sweeps.home import Home
+from sweeps.runs import Run
+from sweeps.states import State, standing
+from tests.sweeps.folders import ELSEWHERE, Sweeps, write_command, write_done, write_status
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Sweeps:
+    return Sweeps(tmp_path, capsys)
+
+
+@pytest.fixture
+def store(command: Sweeps) -> Path:
+    return command.store
+
+
+@pytest.fixture
+def runs(command: Sweeps) -> list[Run]:
+    return command.runs
+
+
+# -- plan --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_for_programs_tells_every_run_and_pack(command: Sweeps, runs: list[Run], store: Path) -> None:
+    write_done(runs[0].folder, score=2.5, code=code_hash())
+    write_done(runs[1].folder, code="0" * 8)
+    write_status(runs[2].folder, "failed", error="ValueError: no")
+    told = json.loads(command("plan", "SWEEP", "launcher.workers=1", "--json").out)
+    assert (told["sweep"], told["counts"], told["workers"]) == ("tiny", {"done": 2, "failed": 1, "new": 3}, 1)
+    assert [run["hash"] for run in told["runs"]] == [run.hash for run in runs]
+    assert [run["state"] for run in told["runs"]] == ["done", "done", "failed", "new", "new", "new"]
+    assert (told["runs"][0]["score"], told["runs"][0]["folder"]) == (2.5, str(runs[0].folder))
+    assert told["runs"][2]["error"] == "ValueError: no"
+    assert told["other_code"] == [runs[1].hash]
+    assert [pack["runs"] for pack in told["packs"]] == [[run.hash for run in runs[3:]]]
+    assert told["estimate"]["seconds"] > 0
+    assert told["disk"]["free"] > told["disk"]["needed"] > 0
+
+
+def test_a_plan_starts_nothing_and_makes_no_folders(command: Sweeps, store: Path) -> None:
+    assert command("plan", "SWEEP").status == 0
+    assert not store.exists()
+
+
+def test_a_plan_for_a_person_tells_counts_packs_and_time(command: Sweeps, runs: list[Run]) -> None:
+    write_done(runs[0].folder, code="0" * 8)
+    lines = command("plan", "SWEEP", "launcher.workers=1").out.splitlines()
+    assert lines[0] == "tiny: 6 runs of 3 settings"
+    assert [line.split()[:2] for line in lines[1:4]] == [["5", "new"], ["1", "done"], ["1", "of"]]
+    assert "done by other code than today's" in lines[3]
+    assert lines[4].split() == ["pack", "runs", "minutes"]
+    assert lines[5].startswith("InvertedPendulum-v5  3 settings")
+    assert lines[6].startswith("1 packs, 1 at a time: ")
+    assert re.fullmatch(r"disk: about \d+ MB of [\d,]+ GB free", lines[7])
+
+
+def test_a_plan_of_what_is_done_has_nothing_to_train(command: Sweeps, runs: list[Run]) -> None:
+    for run in runs:
+        write_done(run.folder)
+    assert command("plan", "SWEEP").out.splitlines()[-1] == "nothing to train"
+
+
+def test_overrides_may_stand_before_and_after_options(command: Sweeps) -> None:
+    told = json.loads(command("plan", "SWEEP", "seed=0", "--json", "total_steps=128", "--setting", "Clip").out)
+    assert [(run["label"], run["seed"]) for run in told["runs"]] == [("Clip", 0)]
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_that_is_done_is_reported_and_nothing_is_touched(command: Sweeps, runs: list[Run]) -> None:
+    for run in runs:
+        write_done(run.folder, score=run.config.seed + 1.0)
+    before = {path: path.stat().st_mtime_ns for run in runs for path in run.folder.iterdir()}
+    told = command("run", "SWEEP")
+    assert told.status == 0
+    assert ["Clip", "1.5"] in [line.split() for line in told.out.splitlines()]
+    assert {path: path.stat().st_mtime_ns for run in runs for path in run.folder.iterdir()} == before
+
+
+def test_a_failed_run_is_not_trained_again_but_told_with_exit_1(command: Sweeps, runs: list[Run]) -> None:
+    for run in runs[1:]:
+        write_done(run.folder)
+    write_status(runs[0].folder, "failed", error="ValueError: no")
+    told = command("run", "SWEEP")
+    assert told.status == 1
+    assert "1.0 (1/2)" in told.out
+    assert f"1 failed: ValueError: no\n    {runs[0].folder}\n" in told.out
+
+
+def test_silent_runs_elsewhere_are_left_alone_with_exit_1(command: Sweeps, runs: list[Run]) -> None:
+    for run in runs:
+        write_status(run.folder, "running", host=ELSEWHERE, heartbeat=0.0)
+    assert command("run", "SWEEP").status == 1
+    assert {standing(run.folder).state for run in runs} == {State.UNKNOWN}
+
+
+def test_after_a_sweep_nobody_drives_it(command: Sweeps, runs: list[Run], store: Path) -> None:
+    for run in runs:
+        write_done(run.folder)
+    command("run", "SWEEP")
+    assert Home(store, "tiny").driver == {}
+
+
+# -- cancel ------------------------------------------------------------------------------------------------------------
+
+
+def test_cancelling_what_does_not_run_says_so(command: Sweeps, store: Path) -> None:
+    assert command("cancel", "SWEEP") == (0, "nothing of sweep tiny is running or queued\n", "")
+    assert not store.exists()
+
+
+def test_a_driver_elsewhere_is_asked_through_the_store(command: Sweeps, store: Path) -> None:
+    home = Home(store, "tiny")
+    home.path.mkdir(parents=True)
+    write_json(home.path / "driver.json", {"pid": 77, "host": ELSEWHERE})
+    assert command("cancel", "SWEEP").out == f"asked process 77 on {ELSEWHERE} to save and stop\n"
+    assert home.cancel_request.exists()
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that alone is PATH, so that there is no SLURM but what a test puts there."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def test_jobs_that_have_not_ended_are_cancelled(command: Sweeps, runs: list[Run], store: Path, commands: Path) -> None:
+    Home(store, "tiny").path.mkdir(parents=True)
+    Home(store, "tiny").add_jobs({"12_0": [runs[0].hash], "12_1": [runs[1].hash], "12_2": [runs[2].hash]})
+    write_command(commands, "squeue", "printf '%s\\n' '12_0 RUNNING' '12_2 PENDING' '13_0 RUNNING'")
+    write_command(commands, "scancel", f'echo "$@" > {store}/cancelled')
+    assert command("cancel", "SWEEP") == (0, "cancelled 2 jobs: 12_0 12_2\n", "")
+    assert (store / "cancelled").read_text() == "12_0 12_2\n"
+
+
+def test_jobs_cannot_be_cancelled_where_slurm_does_not_answer(
+    command: Sweeps, runs: list[Run], store: Path, commands: Path
+) -> None:
+    Home(store, "tiny").path.mkdir(parents=True)
+    Home(store, "tiny").add_jobs({"12_0": [runs[0].hash]})
+    told = command("cancel", "SWEEP")
+    assert (told.status, told.out) == (2, "")
+    assert told.err == "sweep tiny has jobs, but SLURM does not answer here: run this where squeue does.\n"
+
+
+# -- submitting --------------------------------------------------------------------------------------------------------
+
+
+def test_without_sbatch_slurm_is_refused_in_a_sentence_and_nothing_is_queued(
+    command: Sweeps, runs: list[Run], store: Path, commands: Path
+) -> None:
+    told = command("run", "SWEEP", "launcher=slurm")
+    assert told.status == 2
+    assert told.err == "launcher=slurm is not possible: sbatch is not found here; allowed is launcher=local.\n"
+    assert Home(store, "tiny").jobs() == {}
+    assert Home(store, "tiny").driver == {}
+    assert {standing(run.folder).state for run in runs} == {State.NEW}
+
+
+def test_without_sbatch_nothing_is_made_or_printed(command: Sweeps, store: Path, commands: Path) -> None:
+    assert command("run", "SWEEP", "launcher=slurm").out == ""
+    assert not store.exists()
+
+
+def slurm(commands: Path, monkeypatch: pytest.MonkeyPatch, sbatch: str) -> None:
+    """A SLURM that answers to submissions with a script."""
+    monkeypatch.setenv("PATH", f"{commands}:{os.defpath}")
+    for name in ("srun", "scontrol", "squeue"):
+        write_command(commands, name, "true")
+    write_command(commands, "sbatch", sbatch)
+
+
+def test_a_partition_that_sbatch_refuses_is_told_in_its_words_and_nothing_is_queued(
+    command: Sweeps, runs: list[Run], store: Path, commands: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm(commands, monkeypatch, "echo 'sbatch: error: invalid partition specified: nope' >&2; exit 1")
+    told = command("run", "SWEEP", "launcher=slurm", "launcher.partition=nope")
+    assert told.status == 2
+    assert told.err == "SLURM refuses the job: invalid partition specified: nope\n"
+    assert Home(store, "tiny").jobs() == {}
+    assert {standing(run.folder).state for run in runs} == {State.NEW}
+
+
+def test_packs_that_were_submitted_are_remembered_as_jobs(
+    command: Sweeps, runs: list[Run], store: Path, commands: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm(commands, monkeypatch, "echo 'Submitted batch job 77'")
+    told = command("run", "SWEEP", "launcher=slurm", "launcher.pack_size=2")
+    assert told.status == 0
+    assert told.out.splitlines()[:2] == ["tiny: 6 new", "submitted 3 packs as job 77: 77_0 to 77_2"]
+    jobs = Home(store, "tiny").jobs()
+    assert sorted(jobs) == ["77_0", "77_1", "77_2"]
+    assert sorted(run for pack in jobs.values() for run in pack) == sorted(run.hash for run in runs)
+    write_command(commands, "squeue", "printf '%s\\n' '77_1 PENDING'")
+    assert json.loads(command("status", "SWEEP", "--json").out)["counts"] == {"new": 4, "queued": 2}
