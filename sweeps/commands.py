@@ -12,6 +12,8 @@ from pathlib import Path
 from rich.live import Live
 from rich.table import Table
 
+from ppo.compose import parse
+from ppo.config import EXECUTION_KEYS
 from sweeps import status as standing_of
 from sweeps.catalogue import catalogue
 from sweeps.drive import drive
@@ -21,7 +23,7 @@ from sweeps.plan import Plan, disk_free, disk_needed, make_plan, to_json
 from sweeps.runs import Run, outputs_of, sweep_runs
 from sweeps.scheduler import scheduler
 from sweeps.slurm import cancel_jobs, submit_missing
-from sweeps.spec import load
+from sweeps.spec import Sweep, load
 from sweeps.states import State
 from sweeps.view import page
 from sweeps.watch import pack_title
@@ -61,12 +63,21 @@ def launch(options: argparse.Namespace, *, retry: bool) -> int:
     launcher = compose_launcher(ours)
     sweep = load(options.sweep)
     runs = sweep_runs(sweep, rest, options.setting)
-    known = scheduler(outputs_of(runs))
+    known, whole = scheduler(outputs_of(runs)), whole_sweep(sweep, rest, options.setting, runs)
     if isinstance(launcher, Local):
-        return drive(sweep.name, runs, launcher, known, retry=retry)
-    submit_missing(sweep.name, runs, launcher, known, retry=retry)
+        return drive(sweep.name, runs, launcher, known, retry=retry, declared=whole)
+    submit_missing(sweep.name, runs, launcher, known, retry=retry, declared=whole)
     print(f"look after it: python -m sweeps status {options.sweep} --watch")
     return DONE
+
+
+def whole_sweep(sweep: Sweep, overrides: Sequence[str], only: Sequence[str], runs: list[Run]) -> list[Run]:
+    """All runs of a sweep of which `runs` are a part; `runs` themselves where overrides made others of them."""
+    of_execution = [o for o in overrides if parse([o])[0].key_or_group in EXECUTION_KEYS]
+    if len(of_execution) == len(overrides) and not only:
+        return runs
+    whole = sweep_runs(sweep, of_execution)
+    return whole if {run.hash for run in runs} <= {run.hash for run in whole} else runs
 
 
 def status(options: argparse.Namespace) -> int:

@@ -20,14 +20,23 @@ DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 LOOK_SECONDS = 2.0  # between looks at runs that others train
 
 
-def drive(name: str, runs: Sequence[Run], launcher: Local, known: Scheduler, *, retry: bool = False) -> int:
-    """Train what is missing of a sweep; returns the exit status."""
+def drive(
+    name: str,
+    runs: Sequence[Run],
+    launcher: Local,
+    known: Scheduler,
+    *,
+    retry: bool = False,
+    declared: Sequence[Run] | None = None,
+) -> int:
+    """Train what is missing of `runs`; returns the exit status. `declared`: the sweep of which they are a part."""
     if any(run.config.execution.device == "cuda" for run in runs):
         from ppo.train import check_device
 
         check_device("cuda")
     home = Home(outputs_of(runs), name)
     home.open()
+    home.write_runs(declared or runs)
     view = make_view()
     try:
         status, blocked = _train(home, view, runs, launcher, known, retry=retry)

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from ppo.config import Config, to_config, to_mapping
 from ppo.errors import UserError
 from ppo.files import read_json, write_json
-from ppo.identity import run_hash
+from ppo.identity import run_hash, setting_name
+from sweeps.runs import Run
 from sweeps.states import process_lives
 
 
@@ -89,6 +90,22 @@ class Home:
     def cancel_request(self) -> Path:
         """A file whose presence asks the driver, wherever it runs, to save and stop."""
         return self.path / "cancel"
+
+    def write_runs(self, runs: Sequence[Run]) -> None:
+        """Write down which runs make up the sweep, for whoever makes tables of it; folders are inside the store."""
+        listed = [
+            {
+                "label": run.label,
+                "env": run.config.env.id,
+                "setting": setting_name(run.config),
+                "seed": run.config.seed,
+                "hash": run.hash,
+                "folder": str(run.folder.relative_to(run.config.execution.outputs)),
+                "goal": run.config.iterations * run.config.batch_size,
+            }
+            for run in runs
+        ]
+        write_json(self.path / "runs.json", {"sweep": self.name, "runs": listed})
 
     def write_pack(self, configs: Sequence[Config]) -> PackFile:
         """Put a pack on disk under a new name."""

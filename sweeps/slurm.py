@@ -59,13 +59,20 @@ class PackTask:
 
 
 def submit_missing(
-    name: str, runs: Sequence[Run], launcher: Slurm, known: Scheduler, *, retry: bool = False
+    name: str,
+    runs: Sequence[Run],
+    launcher: Slurm,
+    known: Scheduler,
+    *,
+    retry: bool = False,
+    declared: Sequence[Run] | None = None,
 ) -> None:
-    """Submit what is missing of a sweep, and say what was found and done."""
+    """Submit what is missing of `runs`, and say what was found and done; `declared` as in `sweeps.drive`."""
     if shutil.which("sbatch") is None:
         raise UserError("launcher=slurm is not possible: sbatch is not found here; allowed is launcher=local.")
     home = Home(outputs_of(runs), name)
     home.open()
+    home.write_runs(declared or runs)
     try:
         made = make_plan(name, runs, launcher, known, retry=retry)
         print(f"{name}: {', '.join(f'{count} {state}' for state, count in sorted(made.counts.items()))}")
