@@ -1,4 +1,4 @@
-"""The command line of analysis: `python -m analysis scores` and `python -m analysis publish`."""
+"""The command line of analysis: tables and figures from run folders, and compact records to publish."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.records import Record, publish, read_store
-from analysis.scores import read_published_scores, score_rows, to_markdown
+from analysis.errors import UserError
 
 DONE, MISTAKE = 0, 2
 
@@ -16,36 +15,62 @@ DONE, MISTAKE = 0, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    records = read_store(options.store)
-    if not records:
-        made_by = "python -m ppo -m env=hopper seed=0,1,2"
-        sys.stderr.write(f"no finished run under {options.store}: name another folder, or train some ({made_by}).\n")
+    from analysis import commands  # pandas takes half a second to load: not for --help
+
+    try:
+        getattr(commands, options.command)(options)
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
         return MISTAKE
-    return int(options.command(records, options))
-
-
-def _scores(records: list[Record], _options: argparse.Namespace) -> int:
-    sys.stdout.write(to_markdown(score_rows(records, read_published_scores())))
-    return DONE
-
-
-def _publish(records: list[Record], options: argparse.Namespace) -> int:
-    paths = [publish(record, options.out) for record in records]
-    size = sum(path.stat().st_size for path in paths)
-    sys.stdout.write(f"{len(paths)} runs, {size / 1024:.0f} KiB, under {options.out}\n")
+    except BrokenPipeError:
+        sys.stderr.close()
     return DONE
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m analysis", description="From run folders to tables.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    scores = commands.add_parser("scores", help="scores per task beside published ones, as Markdown")
-    scores.add_argument("store", nargs="?", type=Path, default=Path("outputs/published"), help="folder of runs")
-    scores.set_defaults(command=_scores)
-    compact = commands.add_parser("publish", help="write compact records (config, result, learning curve) of runs")
-    compact.add_argument("store", type=Path, help="folder of run folders")
-    compact.add_argument("--out", type=Path, default=Path("outputs/published"), help="default: %(default)s")
-    compact.set_defaults(command=_publish)
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis",
+        description="From run folders to the paper's tables and figures.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""examples:
+  python -m analysis table1                      normalised scores beside the paper's
+  python -m analysis table1 --by-task            raw scores
+  python -m analysis table1 --out tables         md, tex, html and csv files too
+  python -m analysis table1 --sweep smoke        the same of another sweep
+  python -m analysis table2 --csv scores.csv     games won, of published scores (game,ALGORITHM,...)
+  python -m analysis figure3 --out figures       learning curves as pdf, svg and png
+  python -m analysis publish table1              compact records that live in the repository
+
+A sweep is looked for in outputs, then in outputs/published. exit status: 0 done, 2 a mistake or nothing to show.""",
+    )
+    names = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, text, sweep in (
+        ("table1", "normalised score per setting, with interval, beside the paper's", "table1"),
+        ("table2", "games won per algorithm", "table2"),
+        ("table3", "hyperparameters of PPO on MuJoCo, from conf/", None),
+        ("figure1", "one term of the clipped surrogate", None),
+        ("figure3", "learning curves per task", "figure3"),
+        ("scores", "PPO's scores per task beside published ones, as Markdown", "figure3"),
+        ("publish", "write compact records of a sweep's runs", None),
+    ):
+        one = names.add_parser(name, help=text, description=f"{name}: {text}.")
+        one.set_defaults(command=name)
+        if sweep is not None:
+            one.add_argument("--sweep", default=sweep, help="name of the sweep (default: %(default)s)")
+        if name == "publish":
+            one.add_argument("sweep", help="name of the sweep")
+        if sweep is not None or name == "publish":
+            one.add_argument("--store", type=Path, help="folder of the runs (default: outputs, outputs/published)")
+        if name.startswith(("table", "figure")):
+            one.add_argument("--out", type=Path, metavar="FOLDER", help="write files there")
+        if name == "publish":
+            one.add_argument("--out", type=Path, default=Path("outputs/published"), help="default: %(default)s")
+        if name == "table1":
+            one.add_argument("--by-task", action="store_true", help="raw scores per task too")
+            one.add_argument("--freeze", type=Path, metavar="FILE", help="write down what 0 and 1 are")
+            one.add_argument("--reference", type=Path, metavar="FILE", help="use a frozen 0 and 1")
+        if name == "table2":
+            one.add_argument("--csv", type=Path, help="scores per game instead of runs: game,ALGORITHM,...")
     return parser
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
 import yaml
+
+from analysis.errors import UserError
 
 CURVE_POINTS = 200  # of a published learning curve
 
@@ -35,45 +38,61 @@ class Record(NamedTuple):
     config: dict[str, Any]
     result: dict[str, Any]
     seconds: float  # wall time of its iterations, all attempts together; the runs of a pack share it
+    mean_return: float  # of all episodes, each with the same weight
     curve: list[CurvePoint]
 
 
-def read_store(store: Path) -> list[Record]:
-    """Every finished run under a folder of run folders or of published records, in order of task, setting and seed."""
-    found = [read_run(path.parent) for path in sorted(store.rglob("result.json"))]
-    found += [read_published(path) for path in sorted(store.rglob("seed=*.json"))]
-    return sorted(found, key=lambda r: (r.env, r.setting, r.seed))
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A json file's mapping, or None where there is none that can be read."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def record_path(store: Path, folder: str) -> Path:
+    """Where the compact record of a run is that has this folder in its store."""
+    return store / f"{folder}.json"
 
 
 def read_run(folder: Path) -> Record:
-    """A finished run's folder."""
-    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    """A finished run's folder; UserError naming the file and row that cannot be read."""
+    result = read_json(folder / "result.json")
+    if result is None:
+        raise UserError(f"{folder / 'result.json'} cannot be read: is the run done?")
     config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    with (folder / "episodes.csv").open(newline="", encoding="utf-8") as file:
-        episodes = [(int(row["step"]), float(row["return"])) for row in csv.DictReader(file)]
-    with (folder / "updates.csv").open(newline="", encoding="utf-8") as file:
-        updates = [(int(row["step"]), float(row["steps_per_second"])) for row in csv.DictReader(file)]
+    episodes = _columns(folder / "episodes.csv", {"step": int, "return": float})
+    updates = _columns(folder / "updates.csv", {"step": int, "steps_per_second": float})
     seconds = sum(updates[0][0] / speed for _, speed in updates)  # every iteration takes as many steps as the first
+    mean_return = fmean(ret for _, ret in episodes) if episodes else math.nan
     curve = thin(episodes, result["steps"])
-    return Record(result["env"], result["setting"], result["seed"], config, result, seconds, curve)
+    return Record(result["env"], result["setting"], result["seed"], config, result, seconds, mean_return, curve)
 
 
 def read_published(path: Path) -> Record:
     """A run's compact record."""
-    held = json.loads(path.read_text(encoding="utf-8"))
-    result = held["result"]
-    curve = [CurvePoint(*point) for point in held["curve"]]
-    return Record(result["env"], result["setting"], result["seed"], held["config"], result, held["seconds"], curve)
+    held = read_json(path)
+    if held is None:
+        raise UserError(f"{path} cannot be read as a published run.")
+    result, curve = held["result"], [CurvePoint(*point) for point in held["curve"]]
+    first = (result["env"], result["setting"], result["seed"], held["config"], result)
+    return Record(*first, held["seconds"], held["mean_return"], curve)
 
 
-def publish(record: Record, store: Path) -> Path:
-    """Write a run's compact record to <store>/<env>/<setting>/seed=<k>-<8 hex>.json; returns the path."""
-    path = store / record.env / record.setting / f"seed={record.seed}-{record.result['run']}.json"
+def publish(record: Record, path: Path) -> None:
+    """Write a run's compact record."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    curve = [[p.step, float(f"{p.ret:.6g}"), p.episodes] for p in record.curve]
-    held = {"result": record.result, "config": record.config, "seconds": round(record.seconds, 1), "curve": curve}
-    path.write_text(json.dumps(held, separators=(",", ":")) + "\n", encoding="utf-8")
-    return path
+    held = {
+        "result": record.result,
+        "config": record.config,
+        "seconds": round(record.seconds, 1),
+        "mean_return": None if math.isnan(record.mean_return) else record.mean_return,
+        "curve": [[p.step, float(f"{p.ret:.6g}"), p.episodes] for p in record.curve],
+    }
+    aside = path.with_name(f"{path.name}.tmp")
+    aside.write_text(json.dumps(held, separators=(",", ":")) + "\n", encoding="utf-8")
+    os.replace(aside, path)
 
 
 def thin(episodes: Iterable[tuple[int, float]], steps: int) -> list[CurvePoint]:
@@ -83,3 +102,15 @@ def thin(episodes: Iterable[tuple[int, float]], steps: int) -> list[CurvePoint]:
     for step, ret in episodes:
         stretches.setdefault(math.ceil(step / width), []).append(ret)
     return [CurvePoint(i * width, fmean(returns), len(returns)) for i, returns in sorted(stretches.items())]
+
+
+def _columns(path: Path, kinds: dict[str, type]) -> list[tuple[Any, ...]]:
+    """Some columns of a csv file, converted."""
+    rows = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                rows.append(tuple(kind(row[name]) for name, kind in kinds.items()))
+            except (KeyError, TypeError, ValueError):
+                raise UserError(f"{path}, line {number}, cannot be read: {', '.join(kinds)} are needed.") from None
+    return rows

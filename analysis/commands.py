@@ -1,0 +1,121 @@
+"""What each command of `python -m analysis` does."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis import figures, hyperparameters
+from analysis import scores as published_scores
+from analysis import table1 as surrogates
+from analysis import table2 as wins
+from analysis.errors import UserError
+from analysis.normalise import RANDOMS, Reference, load_reference, make_reference
+from analysis.records import publish as write_record
+from analysis.records import record_path
+from analysis.store import STORES, Runs, find_store, load_sweep, read_record
+from analysis.writers import FORMATS, Table, terminal
+
+
+def table1(options: argparse.Namespace) -> None:
+    """Print Table 1."""
+    runs = _runs(options)
+    reference = load_reference(options.reference) if options.reference else _reference(runs, options.store)
+    if options.freeze:
+        reference.save(options.freeze)
+    show(surrogates.to_table(surrogates.compute(runs, reference), runs), "table1", options.out)
+    if options.by_task:
+        show(surrogates.by_task(runs), "table1_by_task", options.out)
+
+
+def table2(options: argparse.Namespace) -> None:
+    """Print Table 2."""
+    if options.csv:
+        scores, told = {"score": wins.from_csv(options.csv)}, [f"Scores of {options.csv}, one metric."]
+    else:
+        runs = _runs(options)
+        scores, told = wins.from_runs(runs), runs.notes
+    show(wins.to_table(scores, told), "table2", options.out)
+
+
+def table3(options: argparse.Namespace) -> None:
+    """Print Table 3."""
+    show(hyperparameters.to_table("table3"), "table3", options.out)
+
+
+def figure1(options: argparse.Namespace) -> None:
+    """Draw Figure 1."""
+    _saved(figures.save(figures.draw_figure1(figures.figure1()), _out(options), "figure1"))
+
+
+def figure3(options: argparse.Namespace) -> None:
+    """Draw Figure 3."""
+    runs = _runs(options)
+    frame = figures.figure3(runs)
+    _saved(figures.save(figures.draw_figure3(frame), _out(options), "figure3"))
+    for note in runs.notes:
+        print(note)
+
+
+def scores(options: argparse.Namespace) -> None:
+    """Print PPO's scores beside published ones."""
+    runs = _runs(options)
+    records = [read_record(path) for path in runs.frame[runs.frame.state == "done"].path]
+    sys.stdout.write(
+        published_scores.to_markdown(
+            published_scores.score_rows(records, published_scores.read_published_scores())
+        )
+    )
+
+
+def publish(options: argparse.Namespace) -> None:
+    """Write compact records of the finished runs of a sweep, and its list of runs."""
+    store = options.store or Path("outputs")
+    runs = load_sweep(options.sweep, find_store(options.sweep, [store]))
+    done = runs.frame[runs.frame.state == "done"]
+    paths = []
+    for path in done.path:
+        paths.append(record_path(options.out, str(path.relative_to(store)).removesuffix(".json")))
+        write_record(read_record(path), paths[-1])
+    listed = Path("sweeps") / options.sweep / "runs.json"
+    (options.out / listed).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(store / listed, options.out / listed)
+    size = sum(path.stat().st_size for path in paths)
+    print(f"{len(done)} of {len(runs.frame)} runs, {size / 1024:.0f} KiB, under {options.out}")
+
+
+def show(table: Table, name: str, out: Path | None) -> None:
+    """Print a table, and write it in every format if there is a folder for it."""
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 400)
+    terminal(table, console)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for kind, write in FORMATS.items():
+            (out / f"{name}.{kind}").write_text(write(table), encoding="utf-8")
+        print(f"written: {', '.join(str(out / f'{name}.{kind}') for kind in FORMATS)}")
+
+
+def _runs(options: argparse.Namespace) -> Runs:
+    stores = [options.store] if options.store else STORES
+    return load_sweep(options.sweep, find_store(options.sweep, stores))
+
+
+def _reference(runs: Runs, store: Path | None) -> Reference:
+    """The reference of a sweep's own runs, with random policies from it or from the sweep `random`."""
+    done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
+    if done.empty:
+        raise UserError(f"no run of sweep {runs.sweep} is done: python -m sweeps run {runs.sweep} goes on with them.")
+    random = load_sweep("random", find_store("random", [runs.store, *([] if store else STORES)])).frame
+    return make_reference(done[~done.setting.isin(RANDOMS.values())], random[random.score.notna()])
+
+
+def _out(options: argparse.Namespace) -> Path:
+    return options.out or Path(".")
+
+
+def _saved(paths: list[Path]) -> None:
+    print(f"written: {', '.join(map(str, paths))}")

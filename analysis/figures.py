@@ -1,0 +1,107 @@
+"""Figures 1 and 3: computed as DataFrames, then drawn; readable in print and by the colour-blind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import UserError
+from analysis.store import Runs, read_record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+REFERENCE = Path(__file__).parent / "reference" / "figure3.csv"
+FORMATS = ("pdf", "svg", "png")
+# Okabe and Ito's colours, told apart by every kind of sight, with line styles for print without colour.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLES = ("-", "--", "-.", ":")
+
+
+def figure1(epsilon: float = 0.2) -> pd.DataFrame:
+    """One term of L^CLIP as a function of the ratio, for a positive and a negative advantage of size 1."""
+    ratio = np.linspace(0, 2, 201)
+    clipped = np.clip(ratio, 1 - epsilon, 1 + epsilon)
+    return pd.DataFrame({"ratio": ratio, "A > 0": np.minimum(ratio, clipped), "A < 0": np.minimum(-ratio, -clipped)})
+
+
+def draw_figure1(frame: pd.DataFrame, epsilon: float = 0.2) -> Figure:
+    """Two panels, as in the paper; the dot is where optimisation starts."""
+    figure, axes = _subplots(1, 2, (6.5, 2.6))
+    for axis, name, edge in zip(axes.flat, ("A > 0", "A < 0"), (1 + epsilon, 1 - epsilon), strict=True):
+        axis.plot(frame.ratio, frame[name], color=COLOURS[0])
+        axis.plot(1, 1 if name == "A > 0" else -1, "o", color=COLOURS[1])
+        axis.axvline(edge, color="0.5", linestyle=":")
+        axis.set(title=name, xlabel="probability ratio r", ylabel="one term of $L^{CLIP}$")
+    return figure
+
+
+def figure3(runs: Runs) -> pd.DataFrame:
+    """Learning curves: env, label, step, and mean, low and high over seeds of the mean return of recent episodes."""
+    done = runs.frame[runs.frame.state == "done"]
+    if done.empty:
+        raise UserError(f"no run of sweep {runs.sweep} is done: there is no curve to draw.")
+    frames = []
+    for (env, label), group in done.groupby(["env", "label"], sort=False):
+        curves = pd.concat([_curve(path) for path in group.path], axis=1).sort_index().ffill()
+        summary = pd.DataFrame({"mean": curves.mean(axis=1), "low": curves.min(axis=1), "high": curves.max(axis=1)})
+        frames.append(summary.assign(env=env, label=label, seeds=len(group)).rename_axis("step").reset_index())
+    return pd.concat(frames, ignore_index=True)
+
+
+def _curve(path: Path) -> pd.Series:
+    record = read_record(path)
+    return pd.Series({point.step: point.ret for point in record.curve})
+
+
+def draw_figure3(frame: pd.DataFrame) -> Figure:
+    """One panel per task: mean over seeds, band from the lowest to the highest, the paper's end values as marks."""
+    envs, labels = list(frame.env.unique()), list(frame.label.unique())
+    columns = min(4, len(envs))
+    figure, axes = _subplots(-(-len(envs) // columns), columns, (2.7 * columns, 2.3 * -(-len(envs) // columns)))
+    paper = pd.read_csv(REFERENCE)
+    for axis, env in zip(axes.flat, envs, strict=False):
+        for i, label in enumerate(labels):
+            part = frame[(frame.env == env) & (frame.label == label)]
+            line = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i // len(COLOURS) % len(STYLES)]}
+            axis.plot(part.step / 1e6, part["mean"], label=label, **line)
+            axis.fill_between(part.step / 1e6, part.low, part.high, color=line["color"], alpha=0.2, linewidth=0)
+        _mark_paper(axis, paper, env, frame)
+        axis.set(title=env, xlabel="million steps", ylabel="return")
+    for axis in list(axes.flat)[len(envs) :]:
+        axis.set_visible(False)
+    handles, names = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)), frameon=False)
+    return figure
+
+
+def _mark_paper(axis: Axes, paper: pd.DataFrame, env: str, frame: pd.DataFrame) -> None:
+    """The paper's end values of PPO, where it has the task."""
+    found = paper[(paper.env == env.rpartition("-v")[0]) & (paper.algorithm == "PPO (Clip)")]
+    if len(found):
+        end = frame.step.max() / 1e6
+        axis.plot(end, found.score.iloc[0], "*", color="black", markersize=8, clip_on=False, label="PPO (Clip), paper")
+
+
+def save(figure: Figure, out: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a figure in every format."""
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / f"{name}.{kind}" for kind in formats]
+    for path in paths:
+        figure.savefig(path, dpi=200)
+    return paths
+
+
+def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, Any]:
+    """A figure and its axes [rows, columns], without a display."""
+    from matplotlib import rcParams
+    from matplotlib.figure import Figure
+
+    rcParams.update({"font.size": 8, "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False})
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)

@@ -1,0 +1,108 @@
+"""A table in every format: terminal, Markdown, LaTeX (booktabs), HTML, csv; what it holds was computed before."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table as Drawn
+from rich.text import Text
+
+
+class Table(NamedTuple):
+    """What is printed, and the numbers behind it."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]  # the first cell of each names it
+    notes: list[str]  # sentences below the table
+    data: pd.DataFrame  # unrounded, for csv
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with so many digits after the point, a hyphen where there is none; a real minus sign is not ASCII."""
+    return "-" if value is None or pd.isna(value) else f"{value:.{digits}f}"
+
+
+def score(value: float | None) -> str:
+    """A raw score, with a digit after the point where it is small."""
+    return number(value, 1 if value is None or pd.isna(value) or abs(value) < 100 else 0)
+
+
+def markdown(table: Table) -> str:
+    """For a README."""
+    lines = [f"**{table.title}**", "", _bar(table.header), "|---" + "|---:" * (len(table.header) - 1) + "|"]
+    lines += [_bar(row) for row in table.rows]
+    return "\n".join([*lines, "", *(note + "  " for note in table.notes)]).rstrip() + "\n"
+
+
+def latex(table: Table) -> str:
+    """For a paper; needs the package booktabs."""
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_tex(' '.join([table.title + '.', *table.notes]))}}}",
+        r"\begin{tabular}{l" + "r" * (len(table.header) - 1) + "}",
+        r"\toprule",
+        _tex_row(table.header),
+        r"\midrule",
+        *(_tex_row(row) for row in table.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def page(table: Table) -> str:
+    """An HTML table, to be put into a page."""
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
+    body = "\n".join(
+        "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for tag, c in _tagged(row)) + "</tr>" for row in table.rows
+    )
+    notes = "".join(f"<p>{html.escape(note)}</p>" for note in table.notes)
+    caption = f"<caption>{html.escape(table.title)}</caption>"
+    return f"<table>\n{caption}\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n{notes}\n"
+
+
+def csv(table: Table) -> str:
+    """The unrounded numbers."""
+    return table.data.to_csv(index=False, lineterminator="\n")
+
+
+def terminal(table: Table, console: Console) -> None:
+    """Print it for a person."""
+    drawn = Drawn(box=None, pad_edge=False)
+    for i, name in enumerate(table.header):
+        drawn.add_column(Text(name), justify="right" if i else "left")
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    console.print(Text(table.title, style="bold"))
+    console.print(drawn)
+    for note in table.notes:
+        console.print(Text(note), soft_wrap=True)
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "html": page, "csv": csv}
+
+
+def _bar(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _tagged(row: Sequence[str]) -> list[tuple[str, str]]:
+    return [("td" if i else "th", cell) for i, cell in enumerate(row)]
+
+
+_TEX = {"\\": r"\textbackslash{}", **{c: "\\" + c for c in "&%$#_{}"}, "~": r"\textasciitilde{}", "^": r"\^{}"}
+
+
+def _tex(text: str) -> str:
+    return "".join(_TEX.get(c, c) for c in text)
+
+
+def _tex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(_tex, cells)) + r" \\"
