@@ -16,6 +16,10 @@ from typing import Any
 
 PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "hydra-core", "omegaconf")
+NO_NUMBERS = (  # modules that no number depends on: how a run is asked for, shown and kept
+    "__main__.py", "compose.py", "errors.py", "files.py", "marker.py", "multirun.py", "progress.py", "provenance.py",
+    "run_folder.py", "schema.py", "train.py",
+)  # fmt: skip
 SLURM_KEYS = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT")
 
 
@@ -35,9 +39,9 @@ def provenance() -> dict[str, Any]:
 
 @lru_cache
 def code_hash() -> str:
-    """Eight hex digits of what the code of this package says; comments and layout do not count."""
+    """Eight hex digits of what the training code says; comments, layout and what no number depends on do not count."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for path in PACKAGE.rglob("*.py") if path.name not in NO_NUMBERS):
         digest.update(str(path.relative_to(PACKAGE)).encode())
         digest.update(ast.dump(ast.parse(path.read_bytes())).encode())
     return digest.hexdigest()[:8]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ppo import provenance as made_by
-from ppo.provenance import PACKAGES, SLURM_KEYS, processor, scheduler_ids
+from ppo.provenance import NO_NUMBERS, PACKAGES, SLURM_KEYS, processor, scheduler_ids
 
 SOURCE = '''"""A module."""
 
@@ -165,3 +165,16 @@ def test_a_job_is_told_by_its_ids_and_nothing_else_of_slurms(monkeypatch: pytest
     for key, value in {"SLURM_JOB_ID": "15", "SLURM_RESTART_COUNT": "2", "SLURM_CONF": "/etc/slurm.conf"}.items():
         monkeypatch.setenv(key, value)
     assert scheduler_ids() == {"SLURM_JOB_ID": "15", "SLURM_RESTART_COUNT": "2"}
+
+
+def test_modules_that_no_number_depends_on_do_not_count(package: Path) -> None:
+    (package / "adam.py").write_text("x = 1\n")
+    before = code_hash()
+    (package / "progress.py").write_text("x = 1\n")
+    assert code_hash() == before
+    (package / "adam.py").write_text("x = 2\n")
+    assert code_hash() != before
+
+
+def test_the_modules_that_do_not_count_are_there() -> None:
+    assert {path.name for path in made_by.PACKAGE.rglob("*.py")} >= set(NO_NUMBERS)
