@@ -18,7 +18,7 @@ from ppo.marker import marked_run
 from ppo.run_folder import RunFolder
 from sweeps.blame import Blame
 from sweeps.home import Home, PackFile
-from sweeps.packing import Pack, make_pack
+from sweeps.packing import Pace, Pack, make_pack
 from sweeps.plan import Plan
 from sweeps.runs import Run
 from sweeps.states import State, standing
@@ -49,7 +49,7 @@ class Pool:
     """Trains packs until all have ended, in as many processes as there are workers."""
 
     def __init__(self, home: Home, view: View, plan: Plan) -> None:
-        self.home, self.view, self.workers, self.speeds = home, view, plan.workers, plan.speeds
+        self.home, self.view, self.workers, self.pace = home, view, plan.workers, Pace(plan.speeds)
         self.ended = {run.hash: plan.state(run) for run in plan.of(State.DONE)}
         self.total = len(plan.runs)
         self.queue: deque[Pack] = deque()
@@ -117,7 +117,7 @@ class Pool:
         self._requeue(verdict.packs)
 
     def _requeue(self, groups: Sequence[list[Run]]) -> None:
-        self.queue.extendleft(make_pack(group, self.speeds) for group in reversed(groups))
+        self.queue.extendleft(make_pack(group, self.pace) for group in reversed(groups))
 
     def _fail(self, runs: Sequence[Run], reason: str) -> None:
         for run in runs:

@@ -12,7 +12,7 @@ from ppo.config import Config
 from ppo.identity import setting_name
 from ppo.provenance import code_hash
 from sweeps.launchers import Launcher
-from sweeps.packing import Pack, cut, makespan
+from sweeps.packing import Pace, Pack, cut, makespan
 from sweeps.runs import Run
 from sweeps.scheduler import Scheduler
 from sweeps.speeds import Speeds, speeds
@@ -69,12 +69,13 @@ def make_plan(
     `retry`: train failed runs too, and silent ones on machines that cannot be asked; `leave`: runs not to be trained.
     """
     standings = {run.hash: known.refine(run.hash, standing(run.folder)) for run in runs}
-    pace = speeds(s.result for s in standings.values() if s.result)
+    known_speeds = speeds(s.result for s in standings.values() if s.result)
     states = (*TO_TRAIN, State.FAILED, State.UNKNOWN) if retry else TO_TRAIN
     todo = [run for run in runs if standings[run.hash].state in states and run.hash not in leave]
     most = None if launcher.pack_size == "auto" else int(launcher.pack_size)
-    packs = cut(todo, workers=launcher.most_workers, most=most, speeds=pace)
-    return Plan(name, list(runs), standings, packs, launcher.most_workers, pace)
+    taken = {run.hash: standings[run.hash].step for run in todo}
+    packs = cut(todo, workers=launcher.most_workers, most=most, pace=Pace(known_speeds, taken))
+    return Plan(name, list(runs), standings, packs, launcher.most_workers, known_speeds)
 
 
 def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:

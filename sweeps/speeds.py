@@ -43,11 +43,11 @@ class Speeds(NamedTuple):
     overall: float
     source: str
 
-    def seconds(self, config: Config, size: int) -> float:
-        """Wall time of a pack of `size` such runs."""
+    def seconds(self, config: Config, size: int, steps: int) -> float:
+        """Wall time in which a pack of `size` such runs takes so many environment steps each."""
         key = (config.env.id, config.algorithm.name)
         per_step = microseconds(config.env.id, size) * self.factors.get(key, self.overall)
-        return START_SECONDS + config.iterations * config.batch_size * size * per_step / 1e6
+        return START_SECONDS + steps * size * per_step / 1e6
 
 
 def speeds(results: Iterable[Mapping[str, Any]]) -> Speeds:

@@ -72,6 +72,10 @@ def test_overrides_of_the_launcher_are_told_from_those_of_runs() -> None:
         ("launcher.pack_size=none", "launcher.pack_size=none is not possible"),
         ("launcher.workers=1,2", "launcher.workers=1,2"),
         ("launcher.partition=cpu", "unknown key launcher.partition"),  # a key of slurm only
+        ("launcher.name=slurm", "launcher.name is not possible: launcher=NAME is allowed"),
+        ("launcher=slurm,local", "launcher=slurm,local is not possible: a launcher's key has one value"),
+        ("launcher=slurm launcher.sbatch.nice=1,2", "launcher.sbatch.nice=1,2 is not possible"),
+        ("launcher=slurm launcher.time=15 launcher.stop_seconds=900", "launcher.stop_seconds=900 leaves nothing of "),
         ("launcher", "'launcher' is not an override"),
         ("~launcher.workers", "~launcher.workers is not possible: a launcher's key has one value"),
         ("launcher=slurm launcher.workers=auto", "launcher.workers=auto is not possible: allowed is a whole number"),

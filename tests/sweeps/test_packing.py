@@ -9,7 +9,7 @@ import pytest
 
 from ppo.identity import pack_key
 from sweeps import speeds
-from sweeps.packing import LARGEST, Pack, cut, makespan
+from sweeps.packing import LARGEST, Pace, Pack, cut, make_pack, makespan
 from sweeps.runs import Run
 from sweeps.speeds import Speeds
 from tests.sweeps.declared import TOY, many, million, runs_of
@@ -24,7 +24,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def packed(runs: Sequence[Run], workers: int = 1, most: int | None = None) -> list[Pack]:
-    return cut(runs, workers=workers, most=most, speeds=PLAIN)
+    return cut(runs, workers=workers, most=most, pace=Pace(PLAIN))
 
 
 def sizes(packs: Sequence[Pack]) -> list[int]:
@@ -142,3 +142,10 @@ def test_cutting_for_the_workers_never_makes_the_sweep_end_later(workers: int) -
 def test_more_workers_never_make_table_1_end_later() -> None:
     ends = [makespan(packed(runs_of("table1"), workers), workers) for workers in (1, 2, 4, 8, 16, 32)]
     assert ends == sorted(ends, reverse=True)
+
+
+def test_what_checkpoints_have_is_not_estimated_again(toy: None) -> None:
+    runs = many(2, million())
+    taken = {run.hash: steps for run, steps in zip(runs, (900_000, 500_000), strict=True)}
+    pack = make_pack(runs, Pace(PLAIN, taken))
+    assert pack.seconds == pytest.approx(15 + 2 * 500_000 * 25e-6)  # until the run that has less is done

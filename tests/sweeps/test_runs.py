@@ -270,6 +270,9 @@ def test_a_setting_that_does_not_compose_is_named_by_its_label() -> None:
         ("seed=interval(0,3)", "seed=interval(0,3) is not possible: list the choices"),
         ("run_dir=here", "run_dir is one folder for many runs: outputs=FOLDER is allowed"),
         ("resume=false", "resume is not for sweeps"),
+        ("+seed=3", "+seed=3 is not possible: key=value is allowed"),
+        ("~seed", "~seed is not possible: key=value is allowed"),
+        ("threads=1,2", "has several values: one is allowed"),  # the same runs, and only one way to train them
     ],
 )
 def test_a_mistake_in_an_override_is_told_in_a_sentence(override: str, words: str) -> None:
@@ -279,6 +282,11 @@ def test_a_mistake_in_an_override_is_told_in_a_sentence(override: str, words: st
 def test_an_unknown_axis_is_told_in_a_sentence() -> None:
     sentence = complaint(sweep_runs, parse("mine", {"grid": {"sed": [0]}}))
     assert "unknown key sed: did you mean seed?" in sentence
+
+
+@pytest.mark.parametrize("key", ["run_dir=here", "resume=false"])
+def test_what_is_refused_on_the_command_line_is_refused_in_a_file(key: str) -> None:
+    assert complaint(sweep_runs, parse("mine", {"settings": {"A": [key]}})).startswith(key.partition("=")[0])
 
 
 def test_a_sweep_has_one_store() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ppo.config import Config
 from ppo.provenance import processor
 from sweeps import speeds as module
 from sweeps.speeds import START_SECONDS, Speeds, measured, microseconds, speeds
@@ -20,6 +21,11 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table of 40, 20 and 10 microseconds in packs of 1, 3 and 33, on a processor of our own."""
     monkeypatch.setattr(module, "measured", lambda: TOY)
     monkeypatch.setattr(module, "processor", lambda: HERE)
+
+
+def whole(config: Config) -> int:
+    """All steps of a run."""
+    return config.iterations * config.batch_size
 
 
 def result(**changes: Any) -> dict[str, Any]:
@@ -72,19 +78,19 @@ def test_every_task_of_table_1_was_measured_and_packs_are_faster_than_runs_alone
 
 def test_a_pack_takes_its_start_and_its_steps() -> None:
     plain = Speeds({}, 1.0, "")
-    assert plain.seconds(million(), 1) == pytest.approx(START_SECONDS + 40)
-    assert plain.seconds(million(), 33) == pytest.approx(START_SECONDS + 33 * 10)
+    assert plain.seconds(million(), 1, whole(million())) == pytest.approx(START_SECONDS + 40)
+    assert plain.seconds(million(), 33, whole(million())) == pytest.approx(START_SECONDS + 33 * 10)
 
 
 def test_steps_are_counted_in_whole_iterations() -> None:
     one_more = million("hopper", "total_steps=1_000_001")
-    assert Speeds({}, 1.0, "").seconds(one_more, 1) == pytest.approx(START_SECONDS + 1.001 * 40)
+    assert Speeds({}, 1.0, "").seconds(one_more, 1, whole(one_more)) == pytest.approx(START_SECONDS + 1.001 * 40)
 
 
 def test_a_tasks_own_factor_is_taken_before_the_overall_one() -> None:
     scaled = Speeds({("Hopper-v5", "ppo"): 2.0}, 3.0, "")
-    assert scaled.seconds(million("hopper"), 1) == pytest.approx(START_SECONDS + 80)
-    assert scaled.seconds(million("reacher"), 1) == pytest.approx(START_SECONDS + 120)
+    assert scaled.seconds(million("hopper"), 1, whole(million("hopper"))) == pytest.approx(START_SECONDS + 80)
+    assert scaled.seconds(million("reacher"), 1, whole(million("reacher"))) == pytest.approx(START_SECONDS + 120)
 
 
 # -- this machine ------------------------------------------------------------------------------------------------------
@@ -134,7 +140,7 @@ def test_runs_of_other_machines_do_not_move_the_factor() -> None:
 
 
 def test_nothing_finished_means_the_tables_own_speeds() -> None:
-    assert speeds([]).seconds(million(), 3) == pytest.approx(75)
+    assert speeds([]).seconds(million(), 3, whole(million())) == pytest.approx(75)
 
 
 def test_this_machines_processor_has_a_name() -> None:
