@@ -6,7 +6,7 @@ INSTALL := $(PY) -m pip install -c constraints.txt
 .PHONY: help demo test check bench clean
 
 help:
-	@echo "make demo    a small sweep: 12 runs on two tasks, into outputs/demo, in about a minute"
+	@echo "make demo    a small sweep, its table and its report, in outputs/demo, in about a minute"
 	@echo "make test    run the tests"
 	@echo "make check   ruff and mypy"
 	@echo "make bench   measure speed against peers"
@@ -15,6 +15,8 @@ help:
 
 demo: .venv/installed
 	$(PY) -m sweeps run smoke outputs=outputs/demo
+	$(PY) -m analysis table1 --sweep smoke --store outputs/demo
+	$(PY) -m analysis report --sweep smoke --store outputs/demo --out outputs/demo/report.html
 
 # The workers of pytest are the parallelism: one thread each.
 test: export OMP_NUM_THREADS = 1

@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
   python -m analysis table1 --sweep smoke        the same of another sweep
   python -m analysis table2 --csv scores.csv     games won, of published scores (game,ALGORITHM,...)
   python -m analysis figure3 --out figures       learning curves as pdf, svg and png
+  python -m analysis report                      all of it as one HTML file
   python -m analysis publish table1              compact records that live in the repository
 
 A sweep is looked for in outputs, then in outputs/published. exit status: 0 done, 2 a mistake or nothing to show.""",
@@ -46,9 +47,12 @@ A sweep is looked for in outputs, then in outputs/published. exit status: 0 done
     names = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text, sweep in (
         ("table1", "normalised score per setting, with interval, beside the paper's", "table1"),
+        ("robust", "beyond the paper: median, IQM, optimality gap, probability of improvement", "table1"),
+        ("report", "one HTML file with tables, figures and every run", "table1"),
         ("table2", "games won per algorithm", "table2"),
         ("table3", "hyperparameters of PPO on MuJoCo, from conf/", None),
         ("figure1", "one term of the clipped surrogate", None),
+        ("figure2", "surrogates along the line of the first update", "figure2"),
         ("figure3", "learning curves per task", "figure3"),
         ("scores", "PPO's scores per task beside published ones, as Markdown", "figure3"),
         ("publish", "write compact records of a sweep's runs", None),
@@ -61,7 +65,9 @@ A sweep is looked for in outputs, then in outputs/published. exit status: 0 done
             one.add_argument("sweep", help="name of the sweep")
         if sweep is not None or name == "publish":
             one.add_argument("--store", type=Path, help="folder of the runs (default: outputs, outputs/published)")
-        if name.startswith(("table", "figure")):
+        if name == "report":
+            one.add_argument("--out", type=Path, metavar="FILE", help="default: outputs/report-SWEEP.html")
+        if name.startswith(("table", "figure", "robust")):
             one.add_argument("--out", type=Path, metavar="FOLDER", help="write files there")
         if name == "publish":
             one.add_argument("--out", type=Path, default=Path("outputs/published"), help="default: %(default)s")

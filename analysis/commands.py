@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis import figures, hyperparameters
+from analysis import robust as beyond
 from analysis import scores as published_scores
 from analysis import table1 as surrogates
 from analysis import table2 as wins
@@ -24,12 +25,28 @@ from analysis.writers import FORMATS, Table, terminal
 def table1(options: argparse.Namespace) -> None:
     """Print Table 1."""
     runs = _runs(options)
-    reference = load_reference(options.reference) if options.reference else _reference(runs, options.store)
+    reference = load_reference(options.reference) if options.reference else _reference(runs)
     if options.freeze:
         reference.save(options.freeze)
     show(surrogates.to_table(surrogates.compute(runs, reference), runs), "table1", options.out)
     if options.by_task:
         show(surrogates.by_task(runs), "table1_by_task", options.out)
+
+
+def robust(options: argparse.Namespace) -> None:
+    """Print what is beyond the paper."""
+    runs = _runs(options)
+    show(beyond.to_table(beyond.compute(runs, _reference(runs)), runs), "robust", options.out)
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the report."""
+    from analysis import report as html
+
+    runs = _runs(options)
+    path = options.out or Path("outputs") / f"report-{runs.sweep}.html"
+    html.write(runs, _reference(runs), path)
+    print(f"written: {path}")
 
 
 def table2(options: argparse.Namespace) -> None:
@@ -50,6 +67,11 @@ def table3(options: argparse.Namespace) -> None:
 def figure1(options: argparse.Namespace) -> None:
     """Draw Figure 1."""
     _saved(figures.save(figures.draw_figure1(figures.figure1()), _out(options), "figure1"))
+
+
+def figure2(options: argparse.Namespace) -> None:
+    """Draw Figure 2."""
+    _saved(figures.save(figures.draw_figure2(figures.figure2(_runs(options))), _out(options), "figure2"))
 
 
 def figure3(options: argparse.Namespace) -> None:
@@ -104,12 +126,12 @@ def _runs(options: argparse.Namespace) -> Runs:
     return load_sweep(options.sweep, find_store(options.sweep, stores))
 
 
-def _reference(runs: Runs, store: Path | None) -> Reference:
+def _reference(runs: Runs) -> Reference:
     """The reference of a sweep's own runs, with random policies from it or from the sweep `random`."""
     done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
     if done.empty:
         raise UserError(f"no run of sweep {runs.sweep} is done: python -m sweeps run {runs.sweep} goes on with them.")
-    random = load_sweep("random", find_store("random", [runs.store, *([] if store else STORES)])).frame
+    random = load_sweep("random", find_store("random", [runs.store, *STORES])).frame
     return make_reference(done[~done.setting.isin(RANDOMS.values())], random[random.score.notna()])
 
 

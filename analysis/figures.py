@@ -41,6 +41,33 @@ def draw_figure1(frame: pd.DataFrame, epsilon: float = 0.2) -> Figure:
     return figure
 
 
+def figure2(runs: Runs) -> pd.DataFrame:
+    """Surrogates and KL along the line from the old to the new policy, as the trainer recorded them."""
+    done = runs.frame[runs.frame.state == "done"]
+    for path in done.path:
+        if rows := read_record(path).interpolation:
+            return pd.DataFrame(rows, columns=["scale", "kl", "cpi", "clipped", "clip"])
+    raise UserError(f"no run of sweep {runs.sweep} recorded a line: train one with interpolation=true (sweep figure2).")
+
+
+def draw_figure2(frame: pd.DataFrame) -> Figure:
+    """The three surrogates and the KL over the linear interpolation factor, as in the paper."""
+    figure, axes = _subplots(1, 1, (5.0, 3.2))
+    names = {
+        "kl": r"mean KL[$\pi_{old}$, $\pi$] (nats)",
+        "cpi": "$L^{CPI}$: mean r A",
+        "clipped": "mean clip(r, 1 - ε, 1 + ε) A",
+        "clip": "$L^{CLIP}$: mean of the smaller",
+    }
+    for (column, name), colour, style in zip(names.items(), COLOURS, STYLES, strict=False):
+        axes[0, 0].plot(frame.scale, frame[column], style, color=colour, label=name)
+    for scale in (0, 1):
+        axes[0, 0].axvline(scale, color="0.8", linewidth=0.8, zorder=0)
+    axes[0, 0].set(xlabel="linear interpolation factor: 0 is the old policy, 1 the new one", ylabel="value")
+    axes[0, 0].legend(frameon=False)
+    return figure
+
+
 def figure3(runs: Runs) -> pd.DataFrame:
     """Learning curves: env, label, step, and mean, low and high over seeds of the mean return of recent episodes."""
     done = runs.frame[runs.frame.state == "done"]
@@ -81,7 +108,9 @@ def draw_figure3(frame: pd.DataFrame) -> Figure:
 
 
 def _mark_paper(axis: Axes, paper: pd.DataFrame, env: str, frame: pd.DataFrame) -> None:
-    """The paper's end values of PPO, where it has the task."""
+    """The paper's end values of PPO after 1M steps, where it has the task and the curves go about as far."""
+    if frame.step.max() < 900_000:
+        return
     found = paper[(paper.env == env.rpartition("-v")[0]) & (paper.algorithm == "PPO (Clip)")]
     if len(found):
         end = frame.step.max() / 1e6

@@ -40,6 +40,7 @@ class Record(NamedTuple):
     seconds: float  # wall time of its iterations, all attempts together; the runs of a pack share it
     mean_return: float  # of all episodes, each with the same weight
     curve: list[CurvePoint]
+    interpolation: list[list[float]] | None = None  # rows of interpolation.csv, if the trainer was asked for them
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -67,7 +68,8 @@ def read_run(folder: Path) -> Record:
     seconds = sum(updates[0][0] / speed for _, speed in updates)  # every iteration takes as many steps as the first
     mean_return = fmean(ret for _, ret in episodes) if episodes else math.nan
     curve = thin(episodes, result["steps"])
-    return Record(result["env"], result["setting"], result["seed"], config, result, seconds, mean_return, curve)
+    first = (result["env"], result["setting"], result["seed"], config, result)
+    return Record(*first, seconds, mean_return, curve, _interpolation(folder / "interpolation.csv"))
 
 
 def read_published(path: Path) -> Record:
@@ -77,7 +79,8 @@ def read_published(path: Path) -> Record:
         raise UserError(f"{path} cannot be read as a published run.")
     result, curve = held["result"], [CurvePoint(*point) for point in held["curve"]]
     first = (result["env"], result["setting"], result["seed"], held["config"], result)
-    return Record(*first, held["seconds"], held["mean_return"], curve)
+    mean_return = math.nan if held["mean_return"] is None else held["mean_return"]
+    return Record(*first, held["seconds"], mean_return, curve, held.get("interpolation"))
 
 
 def publish(record: Record, path: Path) -> None:
@@ -90,6 +93,8 @@ def publish(record: Record, path: Path) -> None:
         "mean_return": None if math.isnan(record.mean_return) else record.mean_return,
         "curve": [[p.step, float(f"{p.ret:.6g}"), p.episodes] for p in record.curve],
     }
+    if record.interpolation is not None:
+        held["interpolation"] = [[float(f"{value:.6g}") for value in row] for row in record.interpolation]
     aside = path.with_name(f"{path.name}.tmp")
     aside.write_text(json.dumps(held, separators=(",", ":")) + "\n", encoding="utf-8")
     os.replace(aside, path)
@@ -102,6 +107,13 @@ def thin(episodes: Iterable[tuple[int, float]], steps: int) -> list[CurvePoint]:
     for step, ret in episodes:
         stretches.setdefault(math.ceil(step / width), []).append(ret)
     return [CurvePoint(i * width, fmean(returns), len(returns)) for i, returns in sorted(stretches.items())]
+
+
+def _interpolation(path: Path) -> list[list[float]] | None:
+    if not path.exists():
+        return None
+    names = ("scale", "kl", "cpi", "clipped", "clip")
+    return [list(row) for row in _columns(path, dict.fromkeys(names, float))]
 
 
 def _columns(path: Path, kinds: dict[str, type]) -> list[tuple[Any, ...]]:

@@ -88,6 +88,7 @@ class Execution:
     threads: Count
     compile: Literal["auto", True, False]
     checkpoint_seconds: NonNegative
+    interpolation: bool = False  # the default is for runs that were written down before there was this key
 
 
 Algorithm = PPO | Random

@@ -33,6 +33,7 @@ UPDATE_COLUMNS = (
     "iteration", "step", "episodes", "score", "objective", "value_loss", "entropy", "kl", "clip_fraction",
     "explained_variance", "grad_norm", "skipped", "beta", "epsilon", "lr", "steps_per_second",
 )  # fmt: skip
+INTERPOLATION_COLUMNS = ("scale", "kl", "cpi", "clipped", "clip")
 FORMAT = 1  # of checkpoints
 
 
@@ -133,6 +134,11 @@ class RunFolder:
         """Add an iteration's completed episodes and its row of updates."""
         _append(self.episodes, ((e.step, repr(e.ret), e.length) for e in episodes))
         _append(self.updates, [[_shown(update[c]) for c in UPDATE_COLUMNS]])
+
+    def keep_interpolation(self, rows: Iterable[Iterable[float]]) -> None:
+        """Keep the surrogates along the line of the first update."""
+        lines = [",".join(INTERPOLATION_COLUMNS), *(",".join(map(repr, map(float, row))) for row in rows)]
+        write_atomically(self.path / "interpolation.csv", ("\n".join(lines) + "\n").encode())
 
     def beat(self, step: int) -> None:
         """Tell, every ten seconds at most, that the run is alive and how far it is."""

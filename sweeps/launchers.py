@@ -77,7 +77,7 @@ def compose_launcher(overrides: Sequence[str]) -> Launcher:
             raise UserError(f"{override.input_line} is not possible: a launcher's key has one value, key=value.")
         if override.key_or_group == "launcher.name":
             raise UserError("launcher.name is not possible: launcher=NAME is allowed.")
-    name = next((str(o.value()) for o in parsed if o.key_or_group == "launcher"), "local")
+    name = next((str(o.value()) for o in reversed(parsed) if o.key_or_group == "launcher"), "local")
     if name not in LAUNCHERS:
         raise UserError(f"launcher={name} is unknown: {near(name, LAUNCHERS)}.")
     content = OmegaConf.create({"launcher": OmegaConf.load(FOLDER / f"{name}.yaml")})

@@ -51,6 +51,10 @@ def sweep_runs(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] 
                 f"sweep {sweep.name}: settings {known.label!r} and {run.label!r} resolve to the same run "
                 f"({run.folder}): one of them is enough."
             )
+    for pattern in only:
+        if runs and not any(_wanted(run.label, [pattern]) for run in runs.values()):
+            labels = {label or run.label for label, run in zip(sweep.settings, runs.values(), strict=False)}
+            raise UserError(f"sweep {sweep.name}: no setting is called {pattern!r}: {near(pattern, labels)}.")
     if not runs:
         asked = f"no setting is called {' or '.join(only)}: " if only else "nothing is left of it: "
         raise UserError(f"sweep {sweep.name} has no runs here: {asked}see `python -m sweeps plan {sweep.name}`.")

@@ -57,7 +57,8 @@ def parse(name: str, content: Any) -> Sweep:
     include = {str(k): _labels(v, f"{where}: include.{k}") for k, v in _get(content, "include", where).items()}
     if not (grid or settings or include):
         raise UserError(f"{where} names no run: grid, settings or include is needed.")
-    exclude = [_excluded(entry, grid, where) for entry in _list(content.get("exclude") or [], f"{where}: exclude")]
+    entries = _list(content.get("exclude") or [], f"{where}: exclude")
+    exclude = [_excluded(entry, grid, settings, where) for entry in entries]
     return Sweep(name, grid, settings, exclude, include)
 
 
@@ -91,13 +92,20 @@ def _labels(values: Any, where: str) -> list[str] | None:
     return None if values is None else [str(v) for v in _list(values, where)]
 
 
-def _excluded(entry: Any, grid: Mapping[str, Any], where: str) -> dict[str, list[str]]:
+def _excluded(
+    entry: Any, grid: Mapping[str, list[str]], settings: Mapping[str, Any], where: str
+) -> dict[str, list[str]]:
     entry = _mapping(entry, f"{where}: an entry of exclude")
-    allowed = [*grid, SETTING]
-    for key in entry:
+    allowed: dict[str, list[str]] = dict(grid) | {SETTING: list(settings)}
+    excluded = {}
+    for key, values in entry.items():
         if key not in allowed:
             raise UserError(f"{where}: exclude names {key}, which is no axis: {near(str(key), allowed)}.")
-    return {key: _axis(values, f"{where}: exclude.{key}") for key, values in entry.items()}
+        excluded[key] = _axis(values, f"{where}: exclude.{key}")
+        for value in excluded[key]:
+            if value not in allowed[key]:
+                raise UserError(f"{where}: exclude.{key}={value} is none of its values: {near(value, allowed[key])}.")
+    return excluded
 
 
 def _get(content: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:

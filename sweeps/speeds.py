@@ -58,8 +58,9 @@ def speeds(results: Iterable[Mapping[str, Any]]) -> Speeds:
         size, steps, seconds = (result.get(k) for k in ("pack_size", "steps", "seconds"))
         if result.get("processor") != here or not (size and steps and seconds) or steps < 100_000:
             continue
-        table = START_SECONDS + steps * size * microseconds(str(result["env"]), size) / 1e6
-        ratios[str(result["env"]), str(result["setting"]).partition("-")[0]].append(seconds / table)
+        table = steps * size * microseconds(str(result["env"]), size) / 1e6
+        taken = max(seconds - START_SECONDS, 1.0)
+        ratios[str(result["env"]), str(result["setting"]).partition("-")[0]].append(taken / table)
     factors = {key: statistics.median(values) for key, values in ratios.items()}
     if not factors:
         return Speeds({}, 1.0, f"measured by make bench, not on this machine ({here})")

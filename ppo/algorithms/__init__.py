@@ -30,6 +30,11 @@ class Learner(Protocol):
         """Whether a rollout must hold the observations before resets."""
         ...
 
+    @property
+    def interpolation(self) -> Floats | None:
+        """Of each lane's first update, if it was asked for and is done [L, scales, columns] (`ppo.interpolation`)."""
+        ...
+
     def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter, /) -> Any:
         """What `update` learns from."""
         ...

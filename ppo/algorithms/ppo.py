@@ -19,6 +19,7 @@ from ppo.compiling import compiled, unguarded, wants_compile
 from ppo.config import PPO, Config
 from ppo.envs.lockstep import Floats
 from ppo.filters import ObsFilter, RewardFilter
+from ppo.interpolation import interpolate
 from ppo.networks import FlatNetwork
 from ppo.streams import Streams
 from ppo.surrogates import adapt_beta, objective_index
@@ -57,7 +58,10 @@ class PPOLearner:
         enabled = wants_compile(configs[0])
         self._values = compiled(vmap(network.value), enabled)
         self._policies = compiled(vmap(network.policy), enabled)
-        self._step = compiled(in_place(vmap(MinibatchStep(network, self.shape))), enabled)
+        self._minibatch_step = MinibatchStep(network, self.shape)
+        self._step = compiled(in_place(vmap(self._minibatch_step)), enabled)
+        self.interpolation: Floats | None = None
+        self._interpolates = any(c.execution.interpolation for c in configs)
 
     # -- advantages (Algorithm 1, line 4) ------------------------------------------------------------------------
 
@@ -92,6 +96,7 @@ class PPOLearner:
         with torch.no_grad():
             samples, obs, dist_old = self._samples(batch, obs_filter)
             coefficients, shown = self._coefficients(progress)
+            theta_old = self.theta.clone() if self._interpolates and not progress.any() else None
             totals = torch.zeros(len(progress), len(Stats._fields), device=self.theta.device)
             steps = 0
             for epoch in range(self.shape.epochs):
@@ -99,6 +104,11 @@ class PPOLearner:
                     for minibatch in self._minibatches(samples):
                         self._step(self.theta, self.adam, totals, minibatch, coefficients)
                         steps += 1
+            if theta_old is not None:
+                epsilon = torch.from_numpy(self.epsilon).to(samples)
+                self.interpolation = interpolate(
+                    self._minibatch_step, theta_old, self.theta, samples, epsilon
+                ).double().cpu().numpy()  # fmt: skip
             dist = self._policies(self.theta, obs)
             kl = self.network.distribution.kl(dist_old, dist).mean(-1).cpu()
             entropy = self.network.distribution.entropy(dist).mean(-1)

@@ -62,7 +62,7 @@ class MinibatchStep:
     ) -> tuple[Tensor, AdamState, Tensor]:
         """theta [n] after one step on samples [M, columns]; a step whose gradient is not finite is skipped."""
         c = Coefficients(*coefficients.unbind())
-        grad, (_, stats) = grad_and_value(self.loss, has_aux=True)(theta, self._split(samples), c)
+        grad, (_, stats) = grad_and_value(self.loss, has_aux=True)(theta, self.split(samples), c)
         norm = torch.sqrt((grad * grad).sum())
         if self.settings.max_grad_norm is not None:  # Not in the paper: ppo2
             grad = grad * torch.clamp(c.max_grad_norm / (norm + 1e-6), max=1.0)
@@ -74,7 +74,8 @@ class MinibatchStep:
         keep = (torch.where(finite, new, old) for new, old in zip(new_adam, adam, strict=True))
         return torch.where(finite, new_theta, theta), AdamState(*keep), totals + seen
 
-    def _split(self, samples: Tensor) -> Samples:
+    def split(self, samples: Tensor) -> Samples:
+        """Rows [M, columns] by name."""
         distribution = self.network.distribution
         widths = [self.network.spec.obs_size, distribution.action_columns, distribution.dist_columns, 1, 1, 1, 1]
         obs, action, dist_old, *scalars = torch.split(samples, widths, -1)

@@ -19,6 +19,7 @@ class RandomLearner:
     """Acts and never learns."""
 
     keep_final = False
+    interpolation = None
 
     def __init__(
         self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, _streams: Sequence[Streams]

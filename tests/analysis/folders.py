@@ -1,14 +1,15 @@
-"""Stores written by hand: a sweep's list of runs and their folders, with numbers that can be checked in the head."""
+"""Stores written by hand, with numbers that can be checked in the head, and the command line to read them with."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from analysis.__main__ import main
 from analysis.errors import UserError
 
 STEPS = 2000
@@ -81,3 +82,47 @@ def complaint(call: Any, *arguments: Any) -> str:
     sentence = str(error.value)
     assert "\n" not in sentence
     return sentence
+
+
+class Told(NamedTuple):
+    """What a command ended with."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Analysis:
+    """`python -m analysis` in a folder of its own, where the store is `outputs`."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.capsys, self.store = folder, capsys, folder / "outputs"
+
+    def __call__(self, *words: str) -> Told:
+        self.capsys.readouterr()
+        return Told(main(words), *self.capsys.readouterr())
+
+    def prints(self, *words: str) -> str:
+        """What a command prints that must not fail."""
+        told = self(*words)
+        assert (told.status, told.err) == (0, "")
+        return told.out
+
+    def refuses(self, *words: str) -> str:
+        """The one line with which a command ends that must not write anything."""
+        before = self.files()
+        told = self(*words)
+        assert (told.status, told.out) == (2, "")
+        assert told.err.count("\n") == 1
+        assert told.err.endswith(".\n")
+        assert self.files() == before
+        return told.err.rstrip("\n")
+
+    def files(self) -> dict[str, bytes]:
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in self.folder.rglob("*") if p.is_file()}
+
+
+def cells(out: str, start: str) -> list[str]:
+    """The cells of the printed row that starts so."""
+    (line,) = [line for line in out.splitlines() if line.startswith(start)]
+    return line.removeprefix(start).split()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.normalise import BESTS, CHOSEN, RANDOMS, Reference, load_reference, make_reference
-from tests.analysis.handmade import complaint
+from tests.analysis.folders import complaint
 
 READINGS = [(random, best) for random in RANDOMS for best in BESTS]
 

@@ -1,88 +1,128 @@
-"""Records and the table of scores, on hand-made runs with known answers."""
+"""The table of scores beside published ones, on hand-made runs with known answers."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from analysis.__main__ import main
-from analysis.records import CurvePoint, publish, read_store, thin
-from analysis.scores import Published, late_return, score_rows, to_markdown
+from analysis.records import Record, publish, read_published, read_run
+from analysis.scores import Published, late_return, read_published_scores, score_rows, to_markdown
+from tests.analysis.folders import entry, write_done, write_sweep
 
-
-def make_run(store: Path, seed: int, score: float) -> None:
-    """A finished run of 2000 steps: 20 episodes of 100 steps, the k-th returning k, at 50 and then 100 steps/s."""
-    folder = store / "Hopper-v5" / "clip" / f"seed={seed}-0000000{seed}"
-    folder.mkdir(parents=True)
-    rows = "".join(f"{100 * k},{float(k)},100\n" for k in range(1, 21))
-    (folder / "episodes.csv").write_text("step,return,length\n" + rows)
-    (folder / "updates.csv").write_text("iteration,step,steps_per_second\n1,1000,50\n2,2000,100\n")
-    (folder / "config.yaml").write_text("seed: 0\n")
-    result = {"env": "Hopper-v5", "setting": "clip", "seed": seed, "score": score, "steps": 2000}
-    result["run"] = f"0000000{seed}"
-    (folder / "result.json").write_text(json.dumps(result))
+HEAD = (
+    "| task | setting | runs | seconds | score, mean ± std | last 10 % of steps |"
+    " paper, Fig. 3 | baselines ppo2 | others |\n|---|---|---|---|---|---|---|---|---|\n"
+)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    for seed, score in enumerate((10.0, 20.0, 30.0)):
-        make_run(tmp_path / "runs", seed, score)
-    return tmp_path / "runs"
+def records(tmp_path: Path) -> list[Record]:
+    """Three seeds of one setting on one task, which scored 10, 20 and 30."""
+    return [read_run(tmp_path / run["folder"]) for run in write_sweep(tmp_path, [10.0, 20.0, 30.0])]
 
 
-def test_a_row_is_mean_and_sample_deviation_over_seeds(store: Path) -> None:
-    (row,) = score_rows(read_store(store), [])
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_is_mean_and_sample_deviation_over_seeds(records: list[Record]) -> None:
+    (row,) = score_rows(records, [])
     assert (row.env, row.setting, row.runs, row.mean, row.deviation) == ("Hopper-v5", "clip", 3, 20.0, 10.0)
 
 
-def test_seconds_are_the_wall_time_of_the_iterations(store: Path) -> None:
-    assert {r.seconds for r in read_store(store)} == {1000 / 50 + 1000 / 100}
+def test_one_run_has_no_deviation(records: list[Record]) -> None:
+    assert score_rows(records[:1], [])[0].deviation is None
 
 
-def test_the_last_tenth_of_the_steps_is_averaged_over_its_episodes(store: Path) -> None:
-    assert late_return(read_store(store)[0]) == 19.5  # those that ended at steps 1900 and 2000
+def test_the_time_of_a_row_is_that_of_its_slowest_run(records: list[Record]) -> None:
+    records[1] = records[1]._replace(seconds=45.5)
+    assert score_rows(records, [])[0].seconds == 45.5
 
 
-def test_one_run_has_no_deviation(store: Path) -> None:
-    assert score_rows(read_store(store)[:1], [])[0].deviation is None
+def test_rows_are_in_the_order_of_task_and_setting(tmp_path: Path) -> None:
+    runs = [entry("Walker2d-v5"), entry("Hopper-v5", 0, "None", "none"), entry("Hopper-v5")]
+    rows = score_rows([read_run(write_done(tmp_path, run)) for run in runs], [])
+    assert [(row.env, row.setting) for row in rows] == [
+        ("Hopper-v5", "clip"),
+        ("Hopper-v5", "none"),
+        ("Walker2d-v5", "clip"),
+    ]
 
 
-def test_published_scores_stand_beside_ours(store: Path) -> None:
+# -- the last tenth of the steps ---------------------------------------------------------------------------------------
+
+
+def test_the_last_tenth_of_the_steps_is_averaged_over_its_episodes(records: list[Record]) -> None:
+    assert late_return(records[0]) == 19.5  # those that ended at steps 1900 and 2000
+
+
+def test_an_episode_counts_as_much_as_any_other_of_the_last_tenth(tmp_path: Path) -> None:
+    episodes = [(1800, 100.0), (1801, 1.0), (1805, 1.0), (1810, 1.0), (1995, 9.0)]
+    assert late_return(read_run(write_done(tmp_path, entry(), episodes=episodes))) == 3.0
+
+
+def test_the_last_tenth_of_a_row_is_a_mean_over_seeds(tmp_path: Path) -> None:
+    both = [[(2000, 1.0)], [(1990, 4.0), (1995, 6.0)]]
+    records = [read_run(write_done(tmp_path, entry(seed=i), episodes=held)) for i, held in enumerate(both)]
+    assert score_rows(records, [])[0].late == 3.0
+
+
+# -- published scores --------------------------------------------------------------------------------------------------
+
+
+def test_published_scores_stand_beside_ours(records: list[Record]) -> None:
     published = [
         Published("Hopper", "PPO paper Fig.3 (somebody)", "curve end", 2330.0),
         Published("Hopper", "a", "last 100 training episodes", 2000.0),
         Published("Hopper", "b", "max over evaluations", 9999.0),
         Published("Reacher", "c", "last 100 training episodes", -4.0),
     ]
-    (row,) = score_rows(read_store(store), published)
+    (row,) = score_rows(records, published)
     assert (row.paper, row.baselines, row.others) == (2330.0, None, [2000.0])
 
 
-def test_a_curve_has_a_point_for_each_stretch_in_which_an_episode_ended() -> None:
-    assert thin([(5, 1.0), (10, 3.0), (11, 7.0), (1000, 9.0)], 2000) == [
-        CurvePoint(10, 2.0, 2),
-        CurvePoint(20, 7.0, 1),
-        CurvePoint(1000, 9.0, 1),
+def test_only_ppo_after_a_million_steps_is_read(tmp_path: Path) -> None:
+    lines = [
+        "env,algo,score,spread,steps,metric,source",
+        "Hopper,PPO,2330,,1M,m,a",
+        "Hopper,TRPO,1,,1M,m,b",
+        "Hopper,PPO,2,,3M,m,c",
     ]
+    (tmp_path / "held.csv").write_text("\n".join(lines) + "\n")
+    assert read_published_scores(tmp_path / "held.csv") == [Published("Hopper", "a", "m", 2330.0)]
 
 
-def test_a_published_record_gives_the_same_table(store: Path, tmp_path: Path) -> None:
-    for record in read_store(store):
-        publish(record, tmp_path / "published")
-    tables = [to_markdown(score_rows(read_store(s), [])) for s in (store, tmp_path / "published")]
-    assert tables[0] == tables[1]
+def test_the_papers_own_curves_of_all_seven_tasks_are_held() -> None:
+    paper = {p.env: p.score for p in read_published_scores() if p.source.startswith("PPO paper Fig.3")}
+    assert (paper["Hopper"], paper["HalfCheetah"], paper["InvertedPendulum"]) == (2330.0, 1800.0, 1000.0)
+    assert len(paper) == 7
 
 
-def test_a_store_without_runs_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["scores", str(tmp_path)]) == 2
-    assert "no finished run under" in capsys.readouterr().err
+# -- Markdown ----------------------------------------------------------------------------------------------------------
 
 
-def test_analysis_needs_no_torch() -> None:
-    import subprocess
-    import sys
+def test_a_row_of_markdown_holds_every_number(records: list[Record]) -> None:
+    published = [
+        Published("Hopper", "PPO paper Fig.3", "curve end", 2330.4),
+        Published("Hopper", "openai/baselines", "last 100 training episodes", 1816.0),
+        Published("Hopper", "b", "average episodic return", 2500.0),
+    ]
+    line = "| Hopper-v5 | clip | 3 | 30 | 20.0 ± 10.0 | 19.5 | 2330 | 1816 | 1816 to 2500 (n=2) |\n"
+    assert to_markdown(score_rows(records, published)) == HEAD + line
 
-    code = "import sys, analysis.__main__; assert not {'torch', 'ppo'} & set(sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+def test_what_nobody_published_is_a_hyphen(records: list[Record]) -> None:
+    line = "| Hopper-v5 | clip | 1 | 30 | 10.0 | 19.5 | - | - | - to - (n=0) |\n"
+    assert to_markdown(score_rows(records[:1], [])) == HEAD + line
+
+
+def test_a_table_of_nothing_is_its_head() -> None:
+    assert to_markdown([]) == HEAD
+
+
+def test_published_records_give_the_same_table(records: list[Record], tmp_path: Path) -> None:
+    paths = [tmp_path / f"{record.seed}.json" for record in records]
+    for record, path in zip(records, paths, strict=True):
+        publish(record, path)
+    published = [read_published(path) for path in paths]
+    assert to_markdown(score_rows(published, [])) == to_markdown(score_rows(records, []))

@@ -104,6 +104,12 @@ def test_a_pack_takes_as_long_as_its_size_says() -> None:
 
 
 @pytest.mark.usefixtures("toy")
+def test_steps_are_counted_in_whole_iterations() -> None:
+    (pack,) = packed(many(1, million("hopper", "total_steps=1_000_001")))
+    assert pack.seconds == pytest.approx(15 + 1.001 * 40)
+
+
+@pytest.mark.usefixtures("toy")
 def test_two_workers_share_a_pack_of_33() -> None:
     packs = packed(many(33, million()), workers=2)
     assert sizes(packs) == [17, 16]

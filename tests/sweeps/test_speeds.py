@@ -29,9 +29,9 @@ def whole(config: Config) -> int:
 
 
 def result(**changes: Any) -> dict[str, Any]:
-    """What a run alone came to that took twice as long as the table says: 2 x (15 + 40) seconds."""
+    """What a run alone came to that took twice as long as the table says: 15 + 2 x 40 seconds."""
     told = {"env": "Hopper-v5", "setting": "ppo-clip-epsilon=0.2", "pack_size": 1, "steps": 1_000_000}
-    return told | {"seconds": 110.0, "processor": HERE} | changes
+    return told | {"seconds": 95.0, "processor": HERE} | changes
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
@@ -82,11 +82,6 @@ def test_a_pack_takes_its_start_and_its_steps() -> None:
     assert plain.seconds(million(), 33, whole(million())) == pytest.approx(START_SECONDS + 33 * 10)
 
 
-def test_steps_are_counted_in_whole_iterations() -> None:
-    one_more = million("hopper", "total_steps=1_000_001")
-    assert Speeds({}, 1.0, "").seconds(one_more, 1, whole(one_more)) == pytest.approx(START_SECONDS + 1.001 * 40)
-
-
 def test_a_tasks_own_factor_is_taken_before_the_overall_one() -> None:
     scaled = Speeds({("Hopper-v5", "ppo"): 2.0}, 3.0, "")
     assert scaled.seconds(million("hopper"), 1, whole(million("hopper"))) == pytest.approx(START_SECONDS + 80)
@@ -107,11 +102,11 @@ def test_a_packs_run_is_held_against_its_packs_time() -> None:
 
 
 def test_a_factor_is_the_median_of_its_runs() -> None:
-    assert speeds([result(seconds=s) for s in (55.0, 5500.0, 165.0)]).factors == {("Hopper-v5", "ppo"): 3.0}
+    assert speeds([result(seconds=s) for s in (55.0, 5500.0, 135.0)]).factors == {("Hopper-v5", "ppo"): 3.0}
 
 
 def test_tasks_and_algorithms_have_factors_of_their_own_and_the_rest_their_median() -> None:
-    others = [result(env="Reacher-v5", seconds=55.0), result(setting="random-uniform", seconds=275.0)]
+    others = [result(env="Reacher-v5", seconds=55.0), result(setting="random-uniform", seconds=215.0)]
     seen = speeds([result(), *others])
     assert seen.factors == {("Hopper-v5", "ppo"): 2.0, ("Reacher-v5", "ppo"): 1.0, ("Hopper-v5", "random"): 5.0}
     assert seen.overall == 2.0

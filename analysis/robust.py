@@ -1,0 +1,69 @@
+"""Beyond the paper: statistics that single runs move less, and how likely a setting is to beat another."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.normalise import CHOSEN, Reference
+from analysis.statistics import (
+    Interval,
+    Strata,
+    bootstrap,
+    bootstrap_mean,
+    interquartile_mean,
+    median,
+    optimality_gap,
+    probability_of_improvement,
+)
+from analysis.store import Runs
+from analysis.table1 import strata
+from analysis.writers import Table, number
+
+SAMPLES = 1_000
+STATISTICS = {"median": median, "IQM": interquartile_mean, "optimality gap": optimality_gap}
+
+
+def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
+    """One row per setting: mean, median, IQM and optimality gap with intervals, and P(better than the best setting)."""
+    done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
+    normalised = done.assign(normalised=reference.normalise(done, *CHOSEN))
+    scores = {label: strata(part, part.normalised) for label, part in normalised.groupby("label", sort=False)}
+    means = {label: bootstrap_mean(values) for label, values in scores.items()}
+    best = max(means, key=lambda label: means[label].value)
+    rows = []
+    for label, values in scores.items():
+        row: dict[str, object] = {"label": label, "runs": sum(map(len, values))}
+        row |= _columns("mean", means[label])
+        for name, statistic in STATISTICS.items():
+            row |= _columns(name, bootstrap(values, statistic, samples=SAMPLES))
+        row |= {"improvement": _improvement(values, scores[best]), "best": best}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
+    """The statistics with their intervals in brackets."""
+    names = ["mean", *STATISTICS]
+    rows = []
+    for _, row in frame.iterrows():
+        cells = [f"{row[n]:.2f} [{number(row[f'{n} low'])}, {number(row[f'{n} high'])}]" for n in names]
+        rows.append([row.label, *cells, f"{row.runs:.0f}", number(row.improvement)])
+    seeds = int(runs.frame.groupby(["label", "env"]).seed.nunique().max())
+    notes = [
+        "Of normalised scores; in brackets 95 % intervals of the stratified bootstrap over seeds.",
+        f"P(better): that a run beats one of the setting with the highest mean ({frame.best.iloc[0]}) on the same "
+        "task; ties count half.",
+        f"What {seeds} seeds can show: that settings differ whose intervals lie apart. What they cannot: an order "
+        "among settings whose intervals overlap, or how rare a failure is.",
+        *runs.notes,
+    ]
+    return Table(f"Beyond Table 1 ({runs.sweep})", ["setting", *names, "runs", "P(better)"], rows, notes, frame)
+
+
+def _columns(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, f"{name} low": interval.low, f"{name} high": interval.high}
+
+
+def _improvement(ours: Strata, theirs: Strata) -> float:
+    """NaN where the two were not run on the same tasks."""
+    return probability_of_improvement(ours, theirs) if len(ours) == len(theirs) else float("nan")
