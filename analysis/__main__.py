@@ -47,7 +47,7 @@ A sweep is looked for in outputs, then in outputs/published. exit status: 0 done
     names = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text, sweep in (
         ("table1", "normalised score per setting, with interval, beside the paper's", "table1"),
-        ("robust", "beyond the paper: median, IQM, optimality gap, probability of improvement", "table1"),
+        ("robust", "beyond the paper: median, IQM, optimality gap, sample efficiency, profiles", "table1"),
         ("report", "one HTML file with tables, figures and every run", "table1"),
         ("table2", "games won per algorithm", "table2"),
         ("table3", "hyperparameters of PPO on MuJoCo, from conf/", None),

@@ -36,7 +36,10 @@ def table1(options: argparse.Namespace) -> None:
 def robust(options: argparse.Namespace) -> None:
     """Print what is beyond the paper."""
     runs = _runs(options)
-    show(beyond.to_table(beyond.compute(runs, _reference(runs)), runs), "robust", options.out)
+    reference = _reference(runs)
+    show(beyond.to_table(beyond.compute(runs, reference), runs), "robust", options.out)
+    if options.out is not None:
+        _saved(figures.save(figures.draw_profiles(beyond.profiles(runs, reference)), options.out, "profiles"))
 
 
 def report(options: argparse.Namespace) -> None:

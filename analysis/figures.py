@@ -68,6 +68,17 @@ def draw_figure2(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def draw_profiles(frame: pd.DataFrame) -> Figure:
+    """Performance profiles: higher is better everywhere."""
+    figure, axes = _subplots(1, 1, (5.0, 3.2))
+    for i, (label, part) in enumerate(frame.groupby("label", sort=False)):
+        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i // len(COLOURS) % len(STYLES)]}
+        axes[0, 0].step(part.tau, part.share, where="post", label=label, **style)
+    axes[0, 0].set(xlabel="normalised score tau", ylabel="share of runs above tau", ylim=(-0.02, 1.02))
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    return figure
+
+
 def figure3(runs: Runs) -> pd.DataFrame:
     """Learning curves: env, label, step, and mean, low and high over seeds of the mean return of recent episodes."""
     done = runs.frame[runs.frame.state == "done"]

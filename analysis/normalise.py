@@ -31,7 +31,8 @@ class Reference(NamedTuple):
     def normalise(self, frame: pd.DataFrame, random: str, best: str) -> pd.Series:
         """The normalised score of each run of a frame with columns env and score."""
         zero, one = frame.env.map(self.random[random]), frame.env.map(self.best[best])
-        return (frame.score - zero) / (one - zero)
+        span = (one - zero).astype(float)
+        return (frame.score.astype(float) - zero) / span.where(span > 0)  # NaN where nothing is better than random
 
     def save(self, path: Path) -> None:
         """Freeze it, since "best" moves when settings are added."""
@@ -46,6 +47,11 @@ def make_reference(runs: pd.DataFrame, random_runs: pd.DataFrame) -> Reference:
         if missing := sorted(set(runs.env) - set(found.index)):
             raise UserError(f"{missing[0]} has no random policy ({setting}) to be 0: {MADE_BY} makes one.")
         random[reading] = {env: float(found[env]) for env in sorted(set(runs.env))}
+    chosen = CHOSEN[0]
+    for env, best in runs.groupby("env").score.max().items():
+        if best <= random[chosen][str(env)]:
+            given = f"the best score, {best:g}, is not above the random policy's, {random[chosen][str(env)]:g}"
+            raise UserError(f"{env} cannot be normalised: {given}; longer runs are needed.")
     single = runs.groupby("env").score.max()
     setting = runs.groupby(["env", "label"]).score.mean().groupby("env").max()
     readings = zip(BESTS, (single, setting), strict=True)
@@ -55,6 +61,14 @@ def make_reference(runs: pd.DataFrame, random_runs: pd.DataFrame) -> Reference:
 def load_reference(path: Path) -> Reference:
     """A frozen reference."""
     held = read_json(path)
-    if held is None or {"random", "best"} - set(held):
+    reference = Reference((held or {}).get("random", {}), (held or {}).get("best", {}))
+    if not (_sound(reference.random, tuple(RANDOMS)) and _sound(reference.best, BESTS)):
         raise UserError(f"{path} cannot be read as a frozen reference: --freeze {path} writes one.")
-    return Reference(held["random"], held["best"])
+    return reference
+
+
+def _sound(readings: object, names: tuple[str, ...]) -> bool:
+    """Whether these are numbers by task under each name."""
+    if not isinstance(readings, dict) or not all(isinstance(readings.get(name), dict) for name in names):
+        return False
+    return all(isinstance(v, int | float) for name in names for v in readings[name].values())

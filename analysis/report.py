@@ -37,6 +37,7 @@ def write(runs: Runs, reference: Reference, path: Path) -> None:
         notes=runs.notes,
         tables=[_html(table) for table in tables],
         curves=_curves(runs),
+        profiles=hover.to_svg(figures.draw_profiles(robust.profiles(runs, reference)), {}),
         runs=[_run(row) for _, row in runs.frame.iterrows()],
         provenance=_provenance(runs),
     )

@@ -68,6 +68,8 @@ def notes(frame: pd.DataFrame) -> list[str]:
         told.append(f"Incomplete: {len(done)} of {len(frame)} runs are done ({states}).")
     if done.score.isna().any():
         told.append(f"{int(done.score.isna().sum())} runs completed no episode and have no score.")
+    if twice := int(done.duplicated(["label", "env", "seed"]).sum()):
+        told.append(f"Duplicates: {twice} runs have the same setting, task and seed as another; all are counted.")
     codes = sorted(done.code.fillna("unknown").unique())
     if len(codes) > 1:
         told.append(f"Mixed: these runs were made by {len(codes)} versions of the training code ({', '.join(codes)}).")

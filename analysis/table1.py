@@ -16,6 +16,12 @@ from analysis.writers import Table, number, score
 PUBLISHED = Path(__file__).parent / "reference" / "table1.csv"
 
 
+_INTERVAL = (
+    "Interval: stratified bootstrap over the seeds of each task. It says how the mean would vary with other seeds, not "
+    "with other tasks; {seeds} seeds resolve only large differences, and of so few it is somewhat too narrow."
+)
+
+
 def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
     """One row per setting: normalised score with its 95 % interval, runs behind it, the paper's number.
 
@@ -23,6 +29,9 @@ def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
     """
     check_configs(runs)
     done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
+    known = set(reference.random[CHOSEN[0]]) & set(reference.best[CHOSEN[1]])
+    if missing := sorted(set(done.env) - known):
+        raise UserError(f"{missing[0]} is not in the frozen reference: --freeze FILE writes one of these runs.")
     paper = pd.read_csv(PUBLISHED).set_index("label").score
     rows = [_row(label, done, runs.frame, reference) for label in runs.frame.label.unique()]
     frame = pd.DataFrame(rows)
@@ -51,10 +60,12 @@ def strata(frame: pd.DataFrame, values: pd.Series) -> Strata:
 
 
 def check_configs(runs: Runs) -> None:
-    """UserError where runs that share a row and a task were trained for different numbers of steps."""
+    """UserError where runs that share a row and a task differ in their setting or their number of steps."""
     for (label, env), group in runs.frame[runs.frame.state == "done"].groupby(["label", "env"], sort=False):
-        if len(steps := sorted(group.steps.unique())) > 1:
-            raise UserError(f"{label!r} on {env} mixes runs of {steps[0]} and {steps[-1]} steps: one config is needed.")
+        for key, unit in (("setting", ""), ("steps", " steps")):
+            if len(values := sorted(group[key].dropna().unique())) > 1:
+                given = f"{values[0]} and {values[-1]}{unit}"
+                raise UserError(f"{label!r} on {env} mixes runs of {given}: one config is needed.")
 
 
 def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
@@ -72,8 +83,7 @@ def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
     told = [
         f"Mean over {tasks} tasks x {seeds} seeds of the score (mean raw return of the last 100 training episodes), "
         f"0 being the {random} policy and 1 the best {best}; other columns: 0 and 1 read otherwise.",
-        "Interval: stratified bootstrap over the seeds of each task. It says how the mean would vary with other seeds, "
-        f"not with other tasks; {seeds} seeds resolve only large differences.",
+        *([] if frame.low.isna().all() else [_INTERVAL.format(seeds=seeds)]),
         *_length(runs),
         *runs.notes,
     ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import math
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.errors import UserError
-from analysis.store import Runs
+from analysis.store import Runs, read_record
+from analysis.table1 import check_configs
 from analysis.writers import Table
 
 METRICS = {  # column of a run -> the paper's words
@@ -29,26 +32,54 @@ def count_wins(scores: pd.DataFrame) -> pd.Series:
 
 
 def from_csv(path: Path) -> pd.DataFrame:
-    """Published scores [games, algorithms] of a csv with columns game,ALGORITHM,...; UserError naming a bad row."""
+    """Published scores [games, algorithms] of a csv with columns game,ALGORITHM,...; UserError naming a bad line."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.reader(file, skipinitialspace=True)
+            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}.") from None
-    if list(frame.columns[:1]) != ["game"] or len(frame.columns) < 3:
-        raise UserError(f"{path} has columns {','.join(frame.columns)}: game,ALGORITHM,ALGORITHM,... are needed.")
-    scores = frame.set_index("game").apply(pd.to_numeric, errors="coerce")
-    if (bad := scores.isna().any(axis=1)).any():
-        line = int(bad.to_numpy().argmax()) + 2
-        game = scores.index[line - 2]
-        raise UserError(f"{path}, line {line} ({game}), cannot be read: a number per algorithm is needed.")
-    return scores
+    if not lines:
+        raise UserError(f"{path} cannot be read: it is empty.")
+    header = lines[0][1]
+    if header[:1] != ["game"] or len(set(header)) < 3 or len(set(header)) < len(header) or TIE in header:
+        raise UserError(f"{path} has columns {','.join(header)}: game,ALGORITHM,ALGORITHM,... are needed.")
+    scores: dict[str, list[float]] = {}
+    for number, (game, *cells) in lines[1:]:
+        values = [_number(cell) for cell in cells]
+        if len(values) != len(header) - 1 or not all(map(math.isfinite, values)):
+            raise UserError(f"{path}, line {number} ({game}), cannot be read: a number per algorithm is needed.")
+        if game in scores:
+            raise UserError(f"{path}, line {number} ({game}), names a game again: once is needed.")
+        scores[game] = values
+    if not scores:
+        raise UserError(f"{path} has no game: lines of game,number,number,... are needed.")
+    return pd.DataFrame.from_dict(scores, orient="index", columns=header[1:])
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan
 
 
 def from_runs(runs: Runs) -> dict[str, pd.DataFrame]:
     """Scores [games, algorithms] by metric, averaged over trials; only games that every algorithm has played."""
+    check_configs(runs)
     done = runs.frame[runs.frame.state == "done"]
-    tables = {name: done.groupby(["env", "label"])[name].mean().unstack() for name in METRICS}
+    unread = done.mean_return.isna()  # of run folders: it is in their episodes, not in their results
+    done = done.assign(mean_return=done.mean_return.astype(float))
+    done.loc[unread, "mean_return"] = [read_record(path).mean_return for path in done.path[unread]]
+    tables = {name: done.groupby(["env", "label"])[name].agg(_mean).unstack() for name in METRICS}
+    if len({label for scores in tables.values() for label in scores.columns}) < 2:
+        raise UserError(f"sweep {runs.sweep} has no two algorithms with finished runs: there is nothing to win.")
     return {name: scores.dropna() for name, scores in tables.items()}
+
+
+def _mean(values: pd.Series) -> float:
+    """A mean that does not depend on the order of its values: else a tie may be missed."""
+    return math.fsum(values) / len(values)
 
 
 def to_table(by_metric: dict[str, pd.DataFrame], notes: list[str]) -> Table:

@@ -90,7 +90,7 @@ FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "htm
 
 
 def _bar(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(cell.replace("|", r"\|").replace("<", "&lt;").replace("\n", " ") for cell in cells) + " |"
 
 
 def _tagged(row: Sequence[str]) -> list[tuple[str, str]]:
@@ -98,6 +98,7 @@ def _tagged(row: Sequence[str]) -> list[tuple[str, str]]:
 
 
 _TEX = {"\\": r"\textbackslash{}", **{c: "\\" + c for c in "&%$#_{}"}, "~": r"\textasciitilde{}", "^": r"\^{}"}
+_TEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$"}
 
 
 def _tex(text: str) -> str:
@@ -105,4 +106,5 @@ def _tex(text: str) -> str:
 
 
 def _tex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_tex, cells)) + r" \\"
+    guard = "{}" if cells[0][:1] in ("[", "*") else ""  # else the end of the row before would take it as its argument
+    return guard + " & ".join(map(_tex, cells)) + r" \\"

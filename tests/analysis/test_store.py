@@ -12,15 +12,11 @@ import pandas as pd
 import pytest
 
 from analysis.records import publish, read_run, record_path
-from analysis.store import COLUMNS, find_store, load_sweep, notes, read_record
+from analysis.store import COLUMNS, find_store, load_sweep, read_record
 from tests.analysis.folders import complaint, entry, write_done, write_list, write_state, write_sweep
 
 FOLDERS = 2000
 SECONDS_PER_FOLDER = 10 / 10_000
-
-
-def done_frame(count: int = 2, **columns: list[object]) -> pd.DataFrame:
-    return pd.DataFrame({"state": ["done"] * count, "score": [1.0] * count, "code": ["a"] * count} | columns)
 
 
 def publish_all(store: Path, entries: list[dict[str, object]], out: Path) -> None:
@@ -151,10 +147,21 @@ def test_runs_of_several_versions_of_the_code_are_told(tmp_path: Path) -> None:
     assert load_sweep("mine", tmp_path).notes == [told]
 
 
-def test_only_finished_runs_are_asked_for_their_code() -> None:
-    assert notes(done_frame(code=["a", "b"], state=["done", "failed"])) == [
-        "Incomplete: 1 of 2 runs are done (1 failed)."
-    ]
+def test_only_finished_runs_are_asked_for_their_code(tmp_path: Path) -> None:
+    entries = write_sweep(tmp_path, [1.0, 2.0])
+    (write_done(tmp_path, entries[1], code="11111111") / "result.json").unlink()
+    assert load_sweep("mine", tmp_path).notes == ["Incomplete: 1 of 2 runs are done (1 lost)."]
+
+
+def test_runs_of_the_same_setting_task_and_seed_are_told(tmp_path: Path) -> None:
+    (run,) = write_sweep(tmp_path, [1.0])
+    other = run | {"hash": "other", "folder": f"{run['folder']}-other"}
+    write_done(tmp_path, other, 2.0)
+    write_list(tmp_path, [run, other])
+    runs = load_sweep("mine", tmp_path)
+    assert list(runs.frame.score) == [1.0, 2.0]
+    assert len(runs.notes) == 1
+    assert runs.notes[0].startswith("Duplicates: 1 runs have the same setting, task and seed as another")
 
 
 def test_runs_without_a_score_are_told(tmp_path: Path) -> None:
@@ -205,8 +212,9 @@ def test_the_help_does_not_wait_for_pandas() -> None:
 def test_ten_thousand_folders_load_in_ten_seconds(tmp_path: Path) -> None:
     entries = [entry(seed=seed) for seed in range(FOLDERS)]
     write_list(tmp_path, entries)
-    for run in entries:
-        write_done(tmp_path, run)
+    result = (write_done(tmp_path, entries[0]) / "result.json").read_bytes()
+    for run in entries[1:]:
+        (write_state(tmp_path, run, "done") / "result.json").write_bytes(result)
     start = time.perf_counter()
     runs = load_sweep("mine", tmp_path)
     assert (time.perf_counter() - start) / FOLDERS < SECONDS_PER_FOLDER

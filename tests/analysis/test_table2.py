@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.store import Runs
 from analysis.table2 import METRICS, TIE, count_wins, from_csv, from_runs, to_table
 from tests.analysis.folders import complaint
 from tests.analysis.handmade import run_of, runs_of
@@ -96,8 +97,22 @@ def test_a_row_that_is_too_short_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_a_row_that_is_too_long_is_told_with_its_line(tmp_path: Path) -> None:
     sentence = complaint(from_csv, write(tmp_path, "game,A2C,PPO\nAlien,1,2\nPong,3,4,5\n"))
-    assert "scores.csv cannot be read: " in sentence
-    assert "line 3" in sentence
+    assert "scores.csv, line 3 (Pong), cannot be read: a number per algorithm is needed." in sentence
+
+
+def test_every_row_too_long_a_game_twice_and_a_blank_line_before_a_bad_one_are_told_too(tmp_path: Path) -> None:
+    assert "line 2 (Pong)" in complaint(from_csv, write(tmp_path, "game,A,B\nPong,1,2,3\n"))
+    assert "line 3 (Pong), names a game again" in complaint(from_csv, write(tmp_path, "game,A,B\nPong,1,2\nPong,1,2\n"))
+    assert "line 4 (Pong)" in complaint(from_csv, write(tmp_path, "game,A,B\n\nAlien,1,2\nPong,1,x\n"))
+
+
+def test_the_order_of_trials_makes_no_winner() -> None:
+    label = ["A", "A", "A", "B", "B", "B"]
+    score = [0.1, 0.2, 0.3, 0.3, 0.2, 0.1]
+    frame = pd.DataFrame({"env": "Pong", "label": label, "score": score, "mean_return": score, "state": "done"})
+    frame = frame.assign(setting=label, steps=1, path=None)
+    wins = count_wins(from_runs(Runs("s", Path(), frame, []))["score"])
+    assert wins[TIE] == 1
 
 
 @pytest.mark.parametrize("header", ["Game,A2C,PPO", "A2C,game,PPO", "game,PPO", "game"])
@@ -153,7 +168,8 @@ def test_a_game_that_an_algorithm_has_not_finished_is_left_out() -> None:
 
 
 def test_a_trial_that_is_not_done_does_not_count() -> None:
-    runs = runs_of([*trials("A2C", "Pong", 1, None), *trials("PPO", "Pong", 2, 4)])
+    failed = run_of("A2C", "Pong", 2, 99.0, state="failed")
+    runs = runs_of([*trials("A2C", "Pong", 1, None), failed, *trials("PPO", "Pong", 2, 4)])
     assert from_runs(runs)["score"].loc["Pong"].tolist() == [1, 3]
 
 
