@@ -25,7 +25,6 @@ def write(runs: Runs, reference: Reference, path: Path) -> None:
         table1.to_table(table1.compute(runs, reference), runs),
         table1.by_task(runs),
         robust.to_table(robust.compute(runs, reference), runs),
-        hyperparameters.to_table("table3"),
     ]
     page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
@@ -36,6 +35,7 @@ def write(runs: Runs, reference: Reference, path: Path) -> None:
         store=str(runs.store),
         notes=runs.notes,
         tables=[_html(table) for table in tables],
+        hyperparameters=_html(hyperparameters.to_table("table3")),
         curves=_curves(runs),
         profiles=hover.to_svg(figures.draw_profiles(robust.profiles(runs, reference)), {}),
         runs=[_run(row) for _, row in runs.frame.iterrows()],

@@ -82,7 +82,7 @@ def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
     random, best = CHOSEN
     told = [
         f"Mean over {tasks} tasks x {seeds} seeds of the score (mean raw return of the last 100 training episodes), "
-        f"0 being the {random} policy and 1 the best {best}; other columns: 0 and 1 read otherwise.",
+        f"0 being the {random} policy and 1 the best {best}; last columns: 0 and 1 read as they are called.",
         *([] if frame.low.isna().all() else [_INTERVAL.format(seeds=seeds)]),
         *_length(runs),
         *runs.notes,
