@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 
 from analysis import figures, hyperparameters
@@ -26,9 +27,10 @@ def table1(options: argparse.Namespace) -> None:
     """Print Table 1."""
     runs = _runs(options)
     reference = load_reference(options.reference) if options.reference else _reference(runs)
+    frame = surrogates.compute(runs, reference)
     if options.freeze:
         reference.save(options.freeze)
-    show(surrogates.to_table(surrogates.compute(runs, reference), runs), "table1", options.out)
+    show(surrogates.to_table(frame, runs), "table1", options.out)
     if options.by_task:
         show(surrogates.by_task(runs), "table1_by_task", options.out)
 
@@ -89,23 +91,22 @@ def figure3(options: argparse.Namespace) -> None:
 def scores(options: argparse.Namespace) -> None:
     """Print PPO's scores beside published ones."""
     runs = _runs(options)
-    records = [read_record(path) for path in runs.frame[runs.frame.state == "done"].path]
-    sys.stdout.write(
-        published_scores.to_markdown(
-            published_scores.score_rows(records, published_scores.read_published_scores())
-        )
-    )
+    records = [read_record(path) for path in _done(runs).path]
+    rows = published_scores.score_rows(records, published_scores.read_published_scores())
+    sys.stdout.write(published_scores.to_markdown(rows))
+    for note in runs.notes:
+        print(note)
 
 
 def publish(options: argparse.Namespace) -> None:
     """Write compact records of the finished runs of a sweep, and its list of runs."""
     store = options.store or Path("outputs")
     runs = load_sweep(options.sweep, find_store(options.sweep, [store]))
-    done = runs.frame[runs.frame.state == "done"]
-    paths = []
-    for path in done.path:
-        paths.append(record_path(options.out, str(path.relative_to(store)).removesuffix(".json")))
-        write_record(read_record(path), paths[-1])
+    done = _done(runs)
+    records = [read_record(path) for path in done.path]  # all of them, before anything is written
+    paths = [record_path(options.out, str(path.relative_to(store)).removesuffix(".json")) for path in done.path]
+    for record, path in zip(records, paths, strict=True):
+        write_record(record, path)
     listed = Path("sweeps") / options.sweep / "runs.json"
     (options.out / listed).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(store / listed, options.out / listed)
@@ -131,11 +132,21 @@ def _runs(options: argparse.Namespace) -> Runs:
 
 def _reference(runs: Runs) -> Reference:
     """The reference of a sweep's own runs, with random policies from it or from the sweep `random`."""
-    done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
+    done = _done(runs)
+    done = done[done.score.notna()]
+    store = find_store("random", [runs.store, *STORES])
+    if store != runs.store:
+        runs.notes.append(f"The random policies are those of {store}.")
+    random = load_sweep("random", store).frame
+    return make_reference(done[~done.setting.isin(RANDOMS.values())], random[random.score.notna()])
+
+
+def _done(runs: Runs) -> pd.DataFrame:
+    """The finished runs; UserError if there is none."""
+    done = runs.frame[runs.frame.state == "done"]
     if done.empty:
         raise UserError(f"no run of sweep {runs.sweep} is done: python -m sweeps run {runs.sweep} goes on with them.")
-    random = load_sweep("random", find_store("random", [runs.store, *STORES])).frame
-    return make_reference(done[~done.setting.isin(RANDOMS.values())], random[random.score.notna()])
+    return done
 
 
 def _out(options: argparse.Namespace) -> Path:

@@ -89,12 +89,15 @@ def figure3(runs: Runs) -> pd.DataFrame:
         curves = pd.concat([_curve(path) for path in group.path], axis=1).sort_index().ffill()
         summary = pd.DataFrame({"mean": curves.mean(axis=1), "low": curves.min(axis=1), "high": curves.max(axis=1)})
         frames.append(summary.assign(env=env, label=label, seeds=len(group)).rename_axis("step").reset_index())
-    return pd.concat(frames, ignore_index=True)
+    frame = pd.concat(frames, ignore_index=True)
+    if frame.empty:
+        raise UserError(f"no run of sweep {runs.sweep} completed an episode: there is no curve to draw.")
+    return frame
 
 
 def _curve(path: Path) -> pd.Series:
     record = read_record(path)
-    return pd.Series({point.step: point.ret for point in record.curve})
+    return pd.Series({point.step: point.ret for point in record.curve}, dtype=float)
 
 
 def draw_figure3(frame: pd.DataFrame) -> Figure:
@@ -113,7 +116,8 @@ def draw_figure3(frame: pd.DataFrame) -> Figure:
         axis.set(title=env, xlabel="million steps", ylabel="return")
     for axis in list(axes.flat)[len(envs) :]:
         axis.set_visible(False)
-    handles, names = axes.flat[0].get_legend_handles_labels()
+    known = {name: handle for axis in axes.flat for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
+    handles, names = list(known.values()), list(known)
     figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)), frameon=False)
     return figure
 
@@ -132,8 +136,9 @@ def save(figure: Figure, out: Path, name: str, formats: Sequence[str] = FORMATS)
     """Write a figure in every format."""
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / f"{name}.{kind}" for kind in formats]
+    no_date = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}  # the same numbers give the same files
     for path in paths:
-        figure.savefig(path, dpi=200)
+        figure.savefig(path, dpi=200, metadata=no_date.get(path.suffix[1:]))
     return paths
 
 
@@ -142,6 +147,7 @@ def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figur
     from matplotlib import rcParams
     from matplotlib.figure import Figure
 
-    rcParams.update({"font.size": 8, "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False})
+    rcParams.update({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False})
+    rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "0"})
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)

@@ -58,29 +58,38 @@ def record_path(store: Path, folder: str) -> Path:
 
 
 def read_run(folder: Path) -> Record:
-    """A finished run's folder; UserError naming the file and row that cannot be read."""
+    """A finished run's folder; UserError naming what cannot be read."""
     result = read_json(folder / "result.json")
     if result is None:
         raise UserError(f"{folder / 'result.json'} cannot be read: is the run done?")
-    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    episodes = _columns(folder / "episodes.csv", {"step": int, "return": float})
-    updates = _columns(folder / "updates.csv", {"step": int, "steps_per_second": float})
-    seconds = sum(updates[0][0] / speed for _, speed in updates)  # every iteration takes as many steps as the first
-    mean_return = fmean(ret for _, ret in episodes) if episodes else math.nan
-    curve = thin(episodes, result["steps"])
-    first = (result["env"], result["setting"], result["seed"], config, result)
-    return Record(*first, seconds, mean_return, curve, _interpolation(folder / "interpolation.csv"))
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        episodes = _columns(folder / "episodes.csv", {"step": int, "return": float})
+        updates = _columns(folder / "updates.csv", {"step": int, "steps_per_second": float})
+        seconds = sum(updates[0][0] / speed for _, speed in updates)  # every iteration takes as many steps as the first
+        mean_return = fmean(ret for _, ret in episodes) if episodes else math.nan
+        first = (result["env"], result["setting"], result["seed"], config, result)
+        return Record(
+            *first, seconds, mean_return, thin(episodes, result["steps"]), _interpolation(folder / "interpolation.csv")
+        )
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, ZeroDivisionError) as error:
+        raise UserError(f"{folder} cannot be read as a finished run ({_one_line(error)}).") from None
 
 
 def read_published(path: Path) -> Record:
     """A run's compact record."""
-    held = read_json(path)
-    if held is None:
-        raise UserError(f"{path} cannot be read as a published run.")
-    result, curve = held["result"], [CurvePoint(*point) for point in held["curve"]]
-    first = (result["env"], result["setting"], result["seed"], held["config"], result)
-    mean_return = math.nan if held["mean_return"] is None else held["mean_return"]
-    return Record(*first, held["seconds"], mean_return, curve, held.get("interpolation"))
+    held = read_json(path) or {}
+    try:
+        result, curve = held["result"], [CurvePoint(*point) for point in held["curve"]]
+        first = (result["env"], result["setting"], result["seed"], held["config"], result)
+        mean_return = math.nan if held["mean_return"] is None else held["mean_return"]
+        return Record(*first, held["seconds"], mean_return, curve, held.get("interpolation"))
+    except (LookupError, TypeError):
+        raise UserError(f"{path} cannot be read as a published run.") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def publish(record: Record, path: Path) -> None:

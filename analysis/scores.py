@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -51,16 +52,16 @@ def score_rows(records: Iterable[Record], published: Sequence[Published]) -> lis
 
 
 def _row(env: str, setting: str, group: Sequence[Record], published: Sequence[Published]) -> Row:
-    scores = [r.result["score"] for r in group]
+    scores = [r.result["score"] for r in group if r.result["score"] is not None]
     known = [p for p in published if p.env == env.rpartition("-v")[0]]
     first = {name: next((p.score for p in known if p.source.startswith(name)), None) for name in (PAPER, BASELINES)}
     return Row(
         env=env,
         setting=setting,
-        mean=fmean(scores),
+        mean=_mean(scores),
         deviation=stdev(scores) if len(scores) > 1 else None,
-        late=fmean(late_return(r) for r in group),
-        runs=len(scores),
+        late=_mean([late for r in group if (late := late_return(r)) is not None]),
+        runs=len(group),
         seconds=max(r.seconds for r in group),
         paper=first[PAPER],
         baselines=first[BASELINES],
@@ -68,10 +69,14 @@ def _row(env: str, setting: str, group: Sequence[Record], published: Sequence[Pu
     )
 
 
-def late_return(record: Record) -> float:
-    """Mean return of the episodes that ended in the last 10 % of a run's steps, to the nearest curve point."""
+def late_return(record: Record) -> float | None:
+    """Mean return of the episodes that ended in the last 10 % of a run's steps, to the nearest point, if any."""
     points = [p for p in record.curve if p.step > 0.9 * record.result["steps"]]
-    return sum(p.ret * p.episodes for p in points) / sum(p.episodes for p in points)
+    return sum(p.ret * p.episodes for p in points) / sum(p.episodes for p in points) if points else None
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if values else math.nan
 
 
 def read_published_scores(path: Path = REFERENCE) -> list[Published]:
@@ -97,6 +102,6 @@ def to_markdown(rows: Iterable[Row]) -> str:
 
 
 def _number(value: float | None) -> str:
-    if value is None:
+    if value is None or math.isnan(value):
         return "-"
     return f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"

@@ -48,7 +48,10 @@ def load_sweep(sweep: str, store: Path) -> Runs:
     listed = read_json(path)
     if listed is None or not isinstance(listed.get("runs"), list) or not listed["runs"]:
         raise UserError(f"{path} cannot be read as a list of runs: python -m sweeps run {sweep} writes it anew.")
-    rows = [_row(entry, store) for entry in listed["runs"]]
+    try:
+        rows = [_row(entry, store) for entry in listed["runs"]]
+    except (LookupError, TypeError):
+        raise UserError(f"{path} lists a run without its keys: python -m sweeps run {sweep} writes it anew.") from None
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return Runs(sweep, store, frame, notes(frame))
 
@@ -85,9 +88,10 @@ def _row(entry: dict[str, Any], store: Path) -> dict[str, Any]:
         result, state, path = held.get("result"), "done", compact
         row["mean_return"] = held.get("mean_return")
     else:
-        result, path = read_json(folder / "result.json"), folder
-        status = read_json(folder / "status.json") or {}
-        state = "done" if result else str(status.get("state", "new")).replace("done", "lost")
+        status, path = read_json(folder / "status.json") or {}, folder
+        state = str(status.get("state", "new"))
+        result = read_json(folder / "result.json") if state in ("new", "done", "running") else None
+        state = "done" if result else state.replace("done", "lost")
     for key in ("score", "episodes", "steps", "seconds", "code", "commit"):
         row[key] = (result or {}).get(key)
     return row | {"state": state if result else state.replace("done", "unreadable"), "path": path}

@@ -24,7 +24,7 @@ from sweeps.runs import Run
 from sweeps.states import State, standing
 from sweeps.view import Summary, View
 from sweeps.watch import Watch, pack_title
-from sweeps.worker import DONE, FAILED, INTERRUPTED, MISTAKE, ONE_THREAD
+from sweeps.worker import DONE, DRIVER, FAILED, INTERRUPTED, MISTAKE, ONE_THREAD
 
 WORKER = (sys.executable, "-m", "sweeps.worker")
 POLL_SECONDS = 0.25
@@ -208,7 +208,7 @@ def _launch(file: PackFile) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | ONE_THREAD,
+            env=os.environ | ONE_THREAD | {DRIVER: str(os.getpid())},
             start_new_session=True,
         )
 

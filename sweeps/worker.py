@@ -13,6 +13,7 @@ from sweeps.home import PackFile
 
 # For NumPy, whose products are too small to share; to be set before it loads. What torch uses is `threads` of the runs.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+DRIVER = "SWEEPS_DRIVER"  # environment variable: the process that started a worker
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -31,9 +32,9 @@ def train_pack_file(pack: PackFile, stop: Callable[[], bool]) -> int:
 
 def main(path: str) -> int:
     """Train the pack in a file; saves and stops when the process that started us is gone."""
-    parent = os.getppid()
+    driver = int(os.environ.get(DRIVER, os.getppid()))  # told, for it may be gone before we can ask
     try:
-        return train_pack_file(PackFile(Path(path)), lambda: os.getppid() != parent)
+        return train_pack_file(PackFile(Path(path)), lambda: os.getppid() != driver)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
         return MISTAKE

@@ -162,13 +162,14 @@ def test_published_runs_give_the_tables_and_figures_of_their_folders(two: Analys
     assert two("figure3", "--sweep", "mine", "--store", "kept").status == 0
 
 
-def test_both_metrics_of_published_runs_are_counted(analysis: Analysis) -> None:
+@pytest.mark.parametrize("store", ["outputs", "outputs/published"])
+def test_both_metrics_are_counted_of_folders_and_of_published_runs(analysis: Analysis, store: str) -> None:
     entries = [entry("Pong", 0, "A", "a"), entry("Pong", 0, "B", "b")]
     write_done(analysis.store, entries[0], 1.0, [(10, 8.0), (20, 6.0)])
     write_done(analysis.store, entries[1], 2.0, [(10, 1.0), (20, 3.0)])
     write_list(analysis.store, entries)
     analysis.prints("publish", "mine")
-    out = analysis.prints("table2", "--sweep", "mine", "--store", "outputs/published")
+    out = analysis.prints("table2", "--sweep", "mine", "--store", store)
     assert cells(out, "(1) mean episode reward over all of training") == ["1", "0", "0"]
     assert cells(out, "(2) mean episode reward over last 100 episodes") == ["0", "1", "0"]
 

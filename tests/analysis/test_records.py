@@ -151,6 +151,11 @@ def test_a_published_run_is_one_line_of_strict_json(tmp_path: Path) -> None:
     assert json.loads(text)["mean_return"] is None
 
 
+def test_a_published_run_in_which_no_episode_ended_has_no_mean_either(tmp_path: Path) -> None:
+    publish(read_run(write_done(tmp_path, entry(), None, [])), tmp_path / "one.json")
+    assert math.isnan(read_published(tmp_path / "one.json").mean_return)
+
+
 def test_publishing_again_changes_no_byte(case: Case, tmp_path: Path) -> None:
     first, second = tmp_path / "first.json", tmp_path / "second.json"
     publish(read_run(case.folder), first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import sys
 import time
@@ -219,3 +220,4 @@ def test_ten_thousand_folders_load_in_ten_seconds(tmp_path: Path) -> None:
     runs = load_sweep("mine", tmp_path)
     assert (time.perf_counter() - start) / FOLDERS < SECONDS_PER_FOLDER
     assert (runs.frame.state == "done").sum() == FOLDERS
+    shutil.rmtree(tmp_path)  # pytest would keep thousands of files, and remove them slowly three sessions later

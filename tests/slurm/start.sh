@@ -6,7 +6,7 @@
 # Needs root and Debian's apt-get; installs what is missing. Running it twice changes nothing. tests/slurm/stop.sh ends it.
 # There is no accounting database, so sacct does not work: what we need, we must find out without it.
 set -euo pipefail
-exec 3>&1 1>&2 # what is printed on the way is for people; only the export goes to stdout
+exec 3>&1 1>&2 # what is printed on the way is for people; only the export goes to stdout, which no daemon may keep open
 
 lab=${SLURM_LAB:-/tmp/ppo-sweeps-slurm} # everything is written here
 port=${SLURM_LAB_PORT:-26817}           # and the next one
@@ -100,12 +100,12 @@ CONF
 
 if ! alive "$lab/munge/pid" munged; then
     as munge munged --socket="$lab/munge/socket" --key-file="$lab/munge/key" --pid-file="$lab/munge/pid" \
-        --log-file="$lab/munge/munged.log" --seed-file="$lab/munge/seed" </dev/null
+        --log-file="$lab/munge/munged.log" --seed-file="$lab/munge/seed" </dev/null 3>&-
     until_works munge -S "$lab/munge/socket" -n
 fi
-alive "$lab/state/slurmctld.pid" slurmctld || as slurm slurmctld </dev/null || fail "slurmctld did not start"
+alive "$lab/state/slurmctld.pid" slurmctld || as slurm slurmctld </dev/null 3>&- || fail "slurmctld did not start"
 until_works scontrol ping
-alive "$lab/run/slurmd.pid" slurmd || slurmd </dev/null || fail "slurmd did not start"
+alive "$lab/run/slurmd.pid" slurmd || slurmd </dev/null 3>&- || fail "slurmd did not start"
 until_works sh -c 'sinfo -h -o %T | grep -qE "^(idle|mixed|allocated|completing)$"'
 echo "slurm: up with $cpus CPUs"
 echo "export SLURM_CONF=$SLURM_CONF" >&3
