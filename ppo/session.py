@@ -170,8 +170,9 @@ class Session:
             row: dict[str, Any] = {k: float(columns[k][lane]) if k in columns else math.nan for k in UPDATE_COLUMNS}
             row |= {"iteration": step // pack.batch_size, "step": step, "score": pack.score(lane)}
             row["episodes"] = int(pack.num_episodes[lane])
-            if pack.learner.interpolation is not None and step == pack.batch_size:
-                member.folder.keep_interpolation(pack.learner.interpolation[lane])
+            line = pack.learner.interpolation
+            if line is not None and step == pack.batch_size and member.config.execution.interpolation:
+                member.folder.keep_interpolation(line[lane])
             member.folder.append(rollout.episodes[lane], row)
             member.folder.beat(step)
             if step >= pack.goals[lane]:

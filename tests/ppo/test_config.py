@@ -30,6 +30,7 @@ RULES: list[tuple[str, Any, str]] = [
     ("threads", 0, COUNT),
     ("compile", "always", "auto or true or false"),
     ("checkpoint_seconds", -1, NOT_NEGATIVE),
+    ("interpolation", "first", "true or false"),
     ("algorithm.horizon", 0, COUNT),
     ("algorithm.horizon", 0.5, COUNT),
     ("algorithm.num_actors", "many", COUNT),
@@ -148,7 +149,15 @@ def test_an_unknown_key_is_refused_and_the_nearest_one_named(key: str, nearest: 
     assert "allowed: " in sentence
 
 
-@pytest.mark.parametrize("key", sorted(dotted(to_mapping(compose())) - {"algorithm.name", "surrogate.name"}))
+def test_a_run_written_down_before_there_was_interpolation_can_be_replayed() -> None:
+    values = to_mapping(compose())
+    del values["interpolation"]
+    assert to_config(values) == compose()
+
+
+@pytest.mark.parametrize(
+    "key", sorted(dotted(to_mapping(compose())) - {"algorithm.name", "surrogate.name", "interpolation"})
+)
 def test_a_key_left_out_is_refused(key: str) -> None:
     values = to_mapping(compose())
     node = values

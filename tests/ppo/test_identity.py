@@ -19,6 +19,7 @@ EXECUTION = {  # key -> another value than the default
     "threads": "2",
     "compile": "true",
     "checkpoint_seconds": "5",
+    "interpolation": "true",
 }
 SAME_PACK = {  # essential key -> another value; such runs share a pack
     "seed": "1",
