@@ -11,6 +11,17 @@ from pathlib import Path
 from analysis.errors import UserError
 
 DONE, MISTAKE = 0, 2
+EXAMPLES = """examples:
+  python -m analysis table1                      normalised scores beside the paper's
+  python -m analysis table1 --by-task            raw scores
+  python -m analysis table1 --out tables         md, tex, html and csv files too
+  python -m analysis table1 --sweep smoke        the same of another sweep
+  python -m analysis table2 --csv scores.csv     games won, of published scores (game,ALGORITHM,...)
+  python -m analysis figure3 --out figures       learning curves as pdf, svg and png
+  python -m analysis report                      all of it as one HTML file
+  python -m analysis publish table1              compact records that live in the repository
+
+A sweep is looked for in outputs, then in outputs/published. exit status: 0 done, 2 a mistake or nothing to show."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,17 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m analysis",
         description="From run folders to the paper's tables and figures.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="""examples:
-  python -m analysis table1                      normalised scores beside the paper's
-  python -m analysis table1 --by-task            raw scores
-  python -m analysis table1 --out tables         md, tex, html and csv files too
-  python -m analysis table1 --sweep smoke        the same of another sweep
-  python -m analysis table2 --csv scores.csv     games won, of published scores (game,ALGORITHM,...)
-  python -m analysis figure3 --out figures       learning curves as pdf, svg and png
-  python -m analysis report                      all of it as one HTML file
-  python -m analysis publish table1              compact records that live in the repository
-
-A sweep is looked for in outputs, then in outputs/published. exit status: 0 done, 2 a mistake or nothing to show.""",
+        epilog=EXAMPLES,
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text, sweep in (

@@ -12,6 +12,15 @@ from sweeps import commands, spec
 from sweeps.launchers import FOLDER, LAUNCHERS
 
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
+EXAMPLES = """examples:
+  python -m sweeps plan table1                                  what would run, in which packs, for how long
+  python -m sweeps run smoke                                    train what is missing; Ctrl-C saves, run again goes on
+  python -m sweeps run table1 env=hopper,walker2d seed=0        part of it
+  python -m sweeps run table1 launcher=slurm launcher.partition=cpu
+  python -m sweeps status table1 --watch
+  python -m sweeps logs 3b22a1b1 -f
+
+exit status: 0 all done, 1 something failed or is missing, 2 a mistake in the command, 130 interrupted (saved)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,17 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m sweeps",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="From a declared sweep to finished run folders.",
-        epilog=f"""sweeps: {", ".join(spec.names())} (conf/sweep/*.yaml), or a path that ends in .yaml
-
-examples:
-  python -m sweeps plan table1                                  what would run, in which packs, for how long
-  python -m sweeps run smoke                                    train what is missing; Ctrl-C saves, run again goes on
-  python -m sweeps run table1 env=hopper,walker2d seed=0        part of it
-  python -m sweeps run table1 launcher=slurm launcher.partition=cpu
-  python -m sweeps status table1 --watch
-  python -m sweeps logs 3b22a1b1 -f
-
-exit status: 0 all done, 1 something failed or is missing, 2 a mistake in the command, 130 interrupted (saved).""",
+        epilog=f"sweeps: {', '.join(spec.names())} (conf/sweep/*.yaml), or a path that ends in .yaml\n\n{EXAMPLES}",
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text, command in (
