@@ -50,7 +50,7 @@ def _row(label: str, done: pd.DataFrame, declared: pd.DataFrame, reference: Refe
         row |= dict.fromkeys(("score", "low", "high"), np.nan)
     for random in RANDOMS:
         for best in BESTS:
-            row[f"{random}/{best}"] = reference.normalise(ours, random, best).mean()
+            row[f"{random}/{best}"] = reference.normalise(ours, random, best).mean(skipna=False)  # of all tasks or none
     return row
 
 
