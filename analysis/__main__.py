@@ -17,7 +17,7 @@ EXAMPLES = """examples:
   python -m analysis table1 --out tables         md, tex, html and csv files too
   python -m analysis table1 --sweep smoke        the same of another sweep
   python -m analysis table2 --csv scores.csv     games won, of published scores (game,ALGORITHM,...)
-  python -m analysis figure3 --out figures       learning curves as pdf, svg and png
+  python -m analysis figure3                     learning curves as pdf, svg and png, in outputs/figures
   python -m analysis report                      all of it as one HTML file
   python -m analysis publish table1              compact records that live in the repository
 

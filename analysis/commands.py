@@ -150,7 +150,7 @@ def _done(runs: Runs) -> pd.DataFrame:
 
 
 def _out(options: argparse.Namespace) -> Path:
-    return options.out or Path(".")
+    return options.out or Path("outputs") / "figures"
 
 
 def _saved(paths: list[Path]) -> None:

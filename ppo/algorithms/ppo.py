@@ -61,7 +61,7 @@ class PPOLearner:
         self._minibatch_step = MinibatchStep(network, self.shape)
         self._step = compiled(in_place(vmap(self._minibatch_step)), enabled)
         self.interpolation: Floats | None = None
-        self._interpolates = any(c.execution.interpolation for c in configs)
+        self._interpolates = np.array([c.execution.interpolation for c in configs])
 
     # -- advantages (Algorithm 1, line 4) ------------------------------------------------------------------------
 
@@ -96,7 +96,8 @@ class PPOLearner:
         with torch.no_grad():
             samples, obs, dist_old = self._samples(batch, obs_filter)
             coefficients, shown = self._coefficients(progress)
-            theta_old = self.theta.clone() if self._interpolates and not progress.any() else None
+            first = (self._interpolates & (progress == 0)).any()  # whatever its mates have behind them
+            theta_old = self.theta.clone() if first else None
             totals = torch.zeros(len(progress), len(Stats._fields), device=self.theta.device)
             steps = 0
             for epoch in range(self.shape.epochs):

@@ -10,7 +10,7 @@ import pytest
 
 from ppo.compose import compose
 from ppo.run_folder import INTERPOLATION_COLUMNS
-from ppo.train import Outcome, train
+from ppo.train import Interrupted, Outcome, train
 
 SMALL = ["env=hopper", "total_steps=2048", "algorithm.horizon=512", "compile=false"]
 
@@ -79,3 +79,12 @@ def test_runs_that_clip_nothing_have_the_same_line_three_times(tmp_path: Path) -
     line = table(trained(tmp_path, "interpolation=true", "surrogate=none").folder / "interpolation.csv")
     np.testing.assert_allclose(line["clip"], line["cpi"])
     np.testing.assert_allclose(line["clipped"], line["cpi"])
+
+
+def test_a_run_that_begins_beside_one_that_goes_on_has_the_same_line(run: Outcome, tmp_path: Path) -> None:
+    runs = [compose([*SMALL, "interpolation=true", f"seed={seed}", f"outputs={tmp_path}"]) for seed in (1, 0)]
+    asked = iter([False, False, True])
+    with pytest.raises(Interrupted):
+        train(runs[:1], stop=lambda: next(asked))
+    _, begun = train(runs)
+    assert (begun.folder / "interpolation.csv").read_bytes() == (run.folder / "interpolation.csv").read_bytes()
