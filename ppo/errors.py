@@ -10,6 +10,10 @@ class UserError(Exception):
     """A mistake of the user's: told in one sentence, exit status 2, nothing started."""
 
 
+class Busy(UserError):
+    """A run folder has a writer already: it will be free later, or the run be done."""
+
+
 def near(word: str, allowed: Iterable[str]) -> str:
     """What is allowed, as the end of a sentence; the nearest matches to `word` first, if there are any."""
     names = sorted(allowed)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ppo.config import Config, to_mapping
-from ppo.errors import UserError
+from ppo.errors import Busy, UserError
 from ppo.files import read_json, write_atomically, write_json
 from ppo.identity import essence, run_hash
 from ppo.provenance import scheduler_ids
@@ -81,7 +81,7 @@ class RunFolder:
             raise UserError(f"run folder {self.path} cannot be written: {error.strerror}.") from None
 
     def open(self) -> None:
-        """Become the folder's one writer and mark the run as running; UserError if somebody else is."""
+        """Become the folder's one writer and mark the run as running; Busy if somebody else is."""
         self._lock = (self.path / ".lock").open("a+", encoding="utf-8")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -90,7 +90,7 @@ class RunFolder:
                 raise UserError(f"run folder {self.path} cannot be locked: {error.strerror}.") from None
             held = read_json(self.path / "status.json") or {}
             who = f"process {held.get('pid')} on {held.get('host')}"
-            raise UserError(f"run folder {self.path} is written by {who}: wait or name another run_dir.") from None
+            raise Busy(f"run folder {self.path} is written by {who}: wait or name another run_dir.") from None
         attempts = int((read_json(self.path / "status.json") or {}).get("attempts", 0)) + 1
         write_atomically(self.path / "config.yaml", self._config_text().encode())
         self._status = {"state": "running", "attempts": attempts, "host": socket.gethostname(), "pid": os.getpid()}

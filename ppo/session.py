@@ -71,7 +71,7 @@ def train_pack(members: Sequence[Member], stopping: Callable[[], bool], marker: 
     """Train a pack to the end of every member; what happens to each is in its folder and its outcome.
 
     `stopping` is asked before every iteration; `marker` is a file that names the run being worked for.
-    Raises Interrupted once all is saved, UserError if a folder is in use.
+    Raises Interrupted once all is saved, Busy if a folder has another writer.
     """
     opened: list[Member] = []
     try:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,11 +24,12 @@ from sweeps.runs import Run
 from sweeps.states import State, standing
 from sweeps.view import Summary, View
 from sweeps.watch import Watch, pack_title
-from sweeps.worker import DONE, DRIVER, FAILED, INTERRUPTED, MISTAKE, ONE_THREAD
+from sweeps.worker import BUSY, DONE, DRIVER, FAILED, INTERRUPTED, MISTAKE, ONE_THREAD
 
 WORKER = (sys.executable, "-m", "sweeps.worker")
 POLL_SECONDS = 0.25
 SHOW_SECONDS = 2.0
+MOST_WAITS = 20
 
 
 class WorkerDied(Exception):
@@ -55,6 +56,7 @@ class Pool:
         self.queue: deque[Pack] = deque()
         self.flights: list[Flight] = []
         self.blame = Blame()
+        self.waits: Counter[str] = Counter()  # run hash -> times that it had another writer
         self.blocked: dict[str, str] = {}  # run hash -> why it could not be trained here
         self.wishes: list[str] = []  # to stop, not yet heard
         self.stops = 0  # wishes that were heard
@@ -101,12 +103,19 @@ class Pool:
         if status == INTERRUPTED:
             if not self.stops:  # somebody else told it to stop: the sweep goes on
                 self._requeue([left])
-        elif status == MISTAKE:
+        elif status == BUSY and self._wait_for(left):
+            self.view.event(f"waits    {flight.watch.title} x{len(left)}: {_last_line(flight.file)}")
+        elif status in (MISTAKE, BUSY):
             self._block(left, _last_line(flight.file))
         elif status in (DONE, FAILED) or status > 0:
             self._fail(left, f"its process ended with status {status}: {_last_line(flight.file)}")
         elif not self.stops:
             self._judge(flight, left, -status)
+
+    def _wait_for(self, runs: Sequence[Run]) -> bool:
+        """Whether to leave runs to the next plan, which waits for their writer; False after many attempts."""
+        self.waits.update(run.hash for run in runs)
+        return max(self.waits[run.hash] for run in runs) <= MOST_WAITS
 
     def _judge(self, flight: Flight, left: list[Run], number: int) -> None:
         name = signal.Signals(number).name

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ppo.errors import UserError
+from ppo.errors import Busy, UserError
 from sweeps.home import PackFile
 
 # For NumPy, whose products are too small to share; to be set before it loads. What torch uses is `threads` of the runs.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 DRIVER = "SWEEPS_DRIVER"  # environment variable: the process that started a worker
-DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, MISTAKE, BUSY, INTERRUPTED = 0, 1, 2, 75, 130  # 75: EX_TEMPFAIL of sysexits.h
 
 
 def train_pack_file(pack: PackFile, stop: Callable[[], bool]) -> int:
@@ -37,7 +37,7 @@ def main(path: str) -> int:
         return train_pack_file(PackFile(Path(path)), lambda: os.getppid() != driver)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
-        return MISTAKE
+        return BUSY if isinstance(error, Busy) else MISTAKE
 
 
 if __name__ == "__main__":

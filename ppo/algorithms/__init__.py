@@ -55,8 +55,6 @@ class Learner(Protocol):
 LEARNERS: dict[str, Callable[..., Learner]] = {"ppo": PPOLearner, "random": RandomLearner}
 
 
-def make_learner(
-    configs: Sequence[Config], network: FlatNetwork, theta: Tensor, streams: Sequence[Streams]
-) -> Learner:
+def make_learner(configs: Sequence[Config], network: FlatNetwork, theta: Tensor, streams: Sequence[Streams]) -> Learner:
     """The learner of a pack of runs, which all have the same algorithm."""
     return LEARNERS[configs[0].algorithm.name](configs, network, theta, streams)

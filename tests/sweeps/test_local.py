@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ppo.config import to_mapping
 from sweeps import local
 from sweeps.__main__ import main
+from sweeps.home import PackFile
 from sweeps.runs import Run, sweep_runs
 from sweeps.spec import load
 from sweeps.states import State, standing
@@ -127,3 +130,42 @@ def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_one_goes_o
     printed, _ = following.communicate(timeout=120)
     assert following.returncode == 0, printed
     assert times_finished(tmp_path) == {1}
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from ppo.config import to_config
+from ppo.run_folder import RunFolder
+import yaml
+folder = RunFolder(Path(sys.argv[1]), to_config(yaml.safe_load(sys.stdin.read())))
+folder.check()
+folder.open()
+print("held", flush=True)
+time.sleep(8)
+folder.pause(0)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_a_dying_worker_still_holds_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = write_sweep(tmp_path, seeds=1)
+    held = runs_of(sweep, tmp_path)[0]
+    real = local._launch
+
+    def launch(file: PackFile) -> subprocess.Popen[bytes]:
+        """At the first launch somebody holds a run: a worker whose driver was killed, and that is on its way out."""
+        monkeypatch.setattr(local, "_launch", real)
+        command = [sys.executable, "-c", HOLDER, str(held.folder)]
+        holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdin.write(yaml.safe_dump(to_mapping(held.config)))
+        holder.stdin.close()
+        assert holder.stdout.readline() == "held\n"
+        return real(file)
+
+    monkeypatch.setattr(local, "_launch", launch)
+    assert main(["run", sweep, *TINY, f"outputs={tmp_path}", "launcher.workers=1", "launcher.pack_size=3"]) == 0
+    assert times_finished(tmp_path) == {1}
+    assert count_starts(tmp_path) > 1, "the first pack was not kept out: nothing was tested"

@@ -69,5 +69,3 @@ def test_a_failure_does_not_stop_the_rest_and_stands_in_its_place(
     assert isinstance(last, float)
     assert (no_error, none) == (None, None)
     assert "RuntimeError: sabotage" in str(error)
-
-

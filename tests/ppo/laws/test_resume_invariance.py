@@ -92,7 +92,8 @@ def test_runs_killed_at_random_moments_end_with_the_same_bytes(tmp_path: Path, u
         process.wait()
         kills += 1
     assert kills >= 2, "the runs were over before they could be killed"
-    assert subprocess.run(command(tmp_path), capture_output=True, check=False).returncode == 0
+    last = subprocess.run(command(tmp_path), capture_output=True, text=True, check=False)
+    assert last.returncode == 0, last.stdout + last.stderr
     assert [records(folder) for folder in folders(tmp_path)] == undisturbed
 
 
