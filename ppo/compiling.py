@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ppo.config import PPO, Config
+from ppo.config import Config
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,7 @@ def wants_compile(config: Config) -> bool:
 
 def minibatch_steps(config: Config) -> int:
     """Gradient steps of a whole run."""
-    if not isinstance(config.algorithm, PPO):
-        return 0
-    per_iteration = config.batch_size // config.algorithm.minibatch_size * config.algorithm.epochs
-    return per_iteration * config.iterations
+    return config.algorithm.gradient_steps * config.iterations
 
 
 @lru_cache

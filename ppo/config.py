@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ppo.errors import UserError, near
-from ppo.schema import Count, Finite, Fraction, Natural, NonNegative, Positive, Sizes, build
+from ppo.schema import Count, Natural, NonNegative, Positive, build
+from ppo.settings import A2C, ALGORITHMS, CEM, PPO, TRPO, VPG, WHOLE_EPISODES, Algorithm
 
 
 @dataclass(frozen=True)
@@ -18,52 +19,6 @@ class Env:
     suite: Literal["mujoco", "gymnasium"]
     id: str
     time_limit: Count | None
-
-
-@dataclass(frozen=True)
-class Network:
-    """Tanh layers of policy and value function (section 6.1)."""
-
-    hidden: Sizes
-    shared: bool
-    log_std: Finite
-
-
-@dataclass(frozen=True)
-class PPO:
-    """Algorithm 1 with the hyperparameters of Tables 3-5; `conf/algorithm/ppo.yaml` says what each key means."""
-
-    name: Literal["ppo"]
-    horizon: Count
-    num_actors: Count
-    time_limit: Literal["terminal", "bootstrap"]
-    gamma: Fraction
-    lam: Fraction
-    normalize_adv: Literal["batch", "minibatch", "none"]
-    normalize_reward: bool
-    epochs: Count
-    minibatch_size: Count
-    lr: Positive
-    lr_schedule: Literal["constant", "linear"]
-    epsilon_schedule: Literal["constant", "linear"]
-    adam_epsilon: Positive
-    c1: NonNegative
-    c2: NonNegative
-    max_grad_norm: Positive | None
-    value_clip: Positive | None
-    network: Network
-    normalize_obs: bool
-
-
-@dataclass(frozen=True)
-class Random:
-    """A policy that never learns."""
-
-    name: Literal["random"]
-    policy: Literal["untrained", "uniform"]
-    horizon: Count
-    num_actors: Count
-    network: Network
 
 
 @dataclass(frozen=True)
@@ -91,8 +46,6 @@ class Execution:
     interpolation: bool = False  # the default is for runs that were written down before there was this key
 
 
-Algorithm = PPO | Random
-ALGORITHMS: dict[str, type[Algorithm]] = {"ppo": PPO, "random": Random}
 SURROGATES: dict[str, tuple[str, ...]] = {  # name -> the coefficients it has
     "none": (),
     "clip": ("epsilon",),
@@ -116,13 +69,19 @@ class Config:
 
     @property
     def batch_size(self) -> int:
-        """Environment steps per iteration, N * T."""
-        return self.algorithm.horizon * self.algorithm.num_actors
+        """Environment steps per iteration; the least, of an algorithm that collects whole episodes."""
+        return self.algorithm.batch_size
 
     @property
     def iterations(self) -> int:
-        """Iterations until `total_steps` are reached."""
+        """Iterations until `total_steps` are reached; the most, of an algorithm that collects whole episodes."""
         return math.ceil(self.total_steps / self.batch_size)
+
+    @property
+    def goal(self) -> int:
+        """Environment steps at which the run is done: `total_steps`, rounded up where iterations have a fixed size."""
+        fixed = not isinstance(self.algorithm, WHOLE_EPISODES)
+        return self.iterations * self.batch_size if fixed else self.total_steps
 
 
 def to_config(values: Mapping[str, Any]) -> Config:
@@ -197,14 +156,43 @@ def _surrogate(values: Any) -> Surrogate:
 
 def _check(config: Config) -> None:
     """The conditions that tie keys to one another."""
-    batch, algorithm = config.batch_size, config.algorithm
-    size = f"num_actors * horizon = {algorithm.num_actors} * {algorithm.horizon} = {batch}"
+    algorithm, batch = config.algorithm, config.batch_size
     if config.total_steps < batch:
-        raise UserError(f"total_steps={config.total_steps} is below one iteration: at least {size} is allowed.")
-    if not isinstance(algorithm, PPO):
-        return
-    if batch % algorithm.minibatch_size:
-        given = f"algorithm.minibatch_size={algorithm.minibatch_size}"
-        raise UserError(f"{given} does not divide {size}: a divisor is allowed.")
+        least = f"at least {_size(algorithm)} is allowed"
+        raise UserError(f"total_steps={config.total_steps} is below one iteration: {least}.")
+    if isinstance(algorithm, (PPO, TRPO)):
+        key = "minibatch_size" if isinstance(algorithm, PPO) else "value_minibatch_size"
+        if batch % (size := getattr(algorithm, key)):
+            raise UserError(f"algorithm.{key}={size} does not divide {_size(algorithm)}: a divisor is allowed.")
+    if isinstance(algorithm, (TRPO, VPG)) and algorithm.network.shared:
+        reason = f"{algorithm.name} trains policy and value function by different rules"
+        raise UserError(f"algorithm.network.shared=true is not possible: {reason}; allowed is false.")
+    if isinstance(algorithm, PPO):
+        _check_ppo(algorithm)
+    elif algorithm.network.log_std_final is not None:
+        given = f"algorithm.network.log_std_final={algorithm.network.log_std_final}"
+        raise UserError(f"{given} is not possible: only ppo anneals it (Table 4); allowed is null.")
+
+
+def _check_ppo(algorithm: PPO) -> None:
     if algorithm.minibatch_size < 2 and algorithm.normalize_adv == "minibatch":
         raise UserError("algorithm.minibatch_size=1 leaves nothing to normalize per minibatch: at least 2 is allowed.")
+    if (algorithm.lr_schedule == "kl") != (algorithm.lr_kl_target is not None):
+        shown = "null" if algorithm.lr_kl_target is None else algorithm.lr_kl_target
+        allowed = "a number above 0 with lr_schedule=kl, null with others"
+        raise UserError(f"algorithm.lr_kl_target={shown} is not possible: allowed is {allowed}.")
+
+
+def _size(algorithm: Algorithm) -> str:
+    """How an iteration comes to its size, in words."""
+    match algorithm:
+        case VPG():
+            return f"batch_steps = {algorithm.batch_size}"
+        case CEM():
+            return f"num_actors = {algorithm.batch_size}"
+        case A2C():
+            factors = "num_actors * horizon * updates"
+            product: tuple[int, ...] = (algorithm.num_actors, algorithm.horizon, algorithm.updates)
+        case _:
+            factors, product = "num_actors * horizon", (algorithm.num_actors, algorithm.horizon)
+    return f"{factors} = {' * '.join(map(str, product))} = {algorithm.batch_size}"

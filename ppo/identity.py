@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ppo.config import EXECUTION_KEYS, PPO, Config, to_mapping
+from ppo.config import EXECUTION_KEYS, Config, to_mapping
+from ppo.settings import Network
 
 # Keys that may differ inside a pack: they become tensors of shape [pack].
-COEFFICIENTS = ("gamma", "lam", "lr", "lr_schedule", "epsilon_schedule", "adam_epsilon", "c1", "c2")
+COEFFICIENTS = (
+    "gamma", "lam", "lr", "lr_schedule", "lr_kl_target", "epsilon_schedule", "adam_epsilon", "c1", "c2",  # PPO
+    "max_kl", "kl_slack", "damping", "train_log_std", "value_lr", "kl_target",  # TRPO, VPG
+    "rms_decay", "rms_epsilon", "trust_region", "average_decay",  # A2C
+    "elite_fraction", "initial_variance", "extra_std", "extra_until",  # CEM
+)  # fmt: skip
+FAMILIES = {"trpo_2017": "trpo", "a2c_trust_region": "a2c"}  # algorithms that differ in coefficients only
 
 
 def essence(config: Config) -> dict[str, Any]:
-    """The resolved config minus execution keys: what a run is."""
-    return {k: v for k, v in to_mapping(config).items() if k not in EXECUTION_KEYS}
+    """The resolved config minus execution keys, and minus keys that were added later and are at their default."""
+    values = {k: v for k, v in to_mapping(config).items() if k not in EXECUTION_KEYS}
+    algorithm = _without_defaults(values["algorithm"], type(config.algorithm))
+    return values | {"algorithm": algorithm | {"network": _without_defaults(algorithm["network"], Network)}}
 
 
 def run_hash(config: Config) -> str:
@@ -46,13 +56,21 @@ def pack_key(config: Config) -> str:
     values = essence(config)
     del values["seed"]
     values.pop("surrogate", None)
-    values["algorithm"] = {k: v for k, v in values["algorithm"].items() if k not in COEFFICIENTS}
-    if isinstance(config.algorithm, PPO):  # whether a bound exists shapes the graph, its size does not
-        for key in ("max_grad_norm", "value_clip"):
-            values["algorithm"][key] = values["algorithm"][key] is not None
+    algorithm = {k: v for k, v in values["algorithm"].items() if k not in COEFFICIENTS}
+    algorithm["name"] = FAMILIES.get(algorithm["name"], algorithm["name"])
+    for key in ("max_grad_norm", "value_clip"):  # whether a bound exists shapes the graph, its size does not
+        if key in algorithm:
+            algorithm[key] = algorithm[key] is not None
+    values["algorithm"] = algorithm
     execution = config.execution
     values["execution"] = [execution.device, execution.threads, execution.compile]
     return _digest(values)
+
+
+def _without_defaults(values: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
+    """`values` without those at which a key of the schema has a default."""
+    defaults = {field.name: field.default for field in fields(schema)}
+    return {key: value for key, value in values.items() if value != defaults[key]}
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ppo.config import Network
 from ppo.distributions import Categorical, Distribution, Gaussian
 from ppo.envs.lockstep import Spec
+from ppo.settings import Network
 
 
 def tanh(x: Tensor) -> Tensor:

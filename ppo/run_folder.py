@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ppo.config import Config, to_mapping
+from ppo.config import EXECUTION_KEYS, Config, to_config, to_mapping
 from ppo.errors import Busy, UserError
 from ppo.files import read_json, write_atomically, write_json
 from ppo.identity import essence, run_hash
@@ -64,8 +64,10 @@ class RunFolder:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             where = self.path / "config.yaml"
             raise UserError(f"{where} cannot be read ({_one_line(error)}): mend or remove it.") from None
-        ours, theirs = _flat(essence(self.config)), _flat(held if isinstance(held, dict) else {})
-        return [k for k, v in ours.items() if theirs.get(k, _ABSENT) != v]
+        ours, theirs = _flat(essence(self.config)), _flat(_essence_of(held))
+        return sorted(
+            k for k in ours | theirs if k not in EXECUTION_KEYS and theirs.get(k, _ABSENT) != ours.get(k, _ABSENT)
+        )
 
     def check(self) -> None:
         """UserError where this run cannot be trained here: another run's folder, or one that cannot be written."""
@@ -230,6 +232,14 @@ class RunFolder:
 
 
 _ABSENT = object()
+
+
+def _essence_of(held: Any) -> dict[str, Any]:
+    """What run a `config.yaml` holds; all it says where it is no run of today's."""
+    try:
+        return essence(to_config(held))
+    except (UserError, TypeError, ValueError):
+        return held if isinstance(held, dict) else {}
 
 
 def fresh_sibling(path: Path) -> Path:

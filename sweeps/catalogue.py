@@ -54,7 +54,7 @@ def catalogue(name: str, overrides: Sequence[str], only: Sequence[str]) -> Catal
 def to_entry(run: Run) -> Entry:
     """A run in short."""
     config = run.config
-    goal = config.iterations * config.batch_size
+    goal = config.goal
     return Entry(run.label, config.env.id, setting_name(config), config.seed, run.hash, str(run.folder), goal)
 
 

@@ -101,7 +101,7 @@ class Home:
                 "seed": run.config.seed,
                 "hash": run.hash,
                 "folder": str(run.folder.relative_to(run.config.execution.outputs)),
-                "goal": run.config.iterations * run.config.batch_size,
+                "goal": run.config.goal,
             }
             for run in runs
         ]

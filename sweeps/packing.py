@@ -51,7 +51,7 @@ def makespan(packs: Sequence[Pack], workers: int) -> float:
 
 def make_pack(runs: Sequence[Run], pace: Pace) -> Pack:
     """A pack with its estimate: until the run that has most before it is done."""
-    steps = max(r.config.iterations * r.config.batch_size - pace.taken.get(r.hash, 0) for r in runs)
+    steps = max(r.config.goal - pace.taken.get(r.hash, 0) for r in runs)
     return Pack(list(runs), pace.speeds.seconds(runs[0].config, len(runs), steps))
 
 

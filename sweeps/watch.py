@@ -30,14 +30,14 @@ class Watch:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs, self.title = runs, pack_title(runs)
-        self.goal = sum(r.config.iterations * r.config.batch_size for r in runs)
+        self.goal = sum(r.config.goal for r in runs)
         self.since: tuple[float, int] | None = None  # heartbeat and steps when first seen
 
     def look(self) -> PackLine:
         """Read the runs' folders."""
         standings = [standing(run.folder) for run in self.runs]
         ended = (State.DONE, State.FAILED)  # a failed run will take no more
-        goals = [r.config.iterations * r.config.batch_size for r in self.runs]
+        goals = [r.config.goal for r in self.runs]
         steps = sum(g if s.state in ended else s.step for s, g in zip(standings, goals, strict=True))
         running = [float(s.status.get("heartbeat") or 0) for s in standings if s.state == State.RUNNING]
         beat = max(running, default=0.0)

@@ -16,11 +16,12 @@ from ppo.advantages import Segment, gae, standardize
 from ppo.algorithms.ppo_step import Coefficients, MinibatchStep, Stats, in_place
 from ppo.collect import PolicyActor, Rollout
 from ppo.compiling import compiled, unguarded, wants_compile
-from ppo.config import PPO, Config
+from ppo.config import Config
 from ppo.envs.lockstep import Floats
 from ppo.filters import ObsFilter, RewardFilter
 from ppo.interpolation import interpolate
 from ppo.networks import FlatNetwork
+from ppo.settings import PPO
 from ppo.streams import Streams
 from ppo.surrogates import adapt_beta, objective_index
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from ppo.adam import AdamState, adam_step
-from ppo.config import PPO
 from ppo.networks import FlatNetwork
+from ppo.settings import PPO
 from ppo.surrogates import choose, ratio_terms, uses_kl
 
 

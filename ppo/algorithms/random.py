@@ -8,10 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from ppo.collect import Actor, PolicyActor, Rollout, UniformActor
-from ppo.config import Config, Random
+from ppo.config import Config
 from ppo.envs.lockstep import Floats
 from ppo.filters import ObsFilter
 from ppo.networks import FlatNetwork
+from ppo.settings import Random
 from ppo.streams import Streams
 
 

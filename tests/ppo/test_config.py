@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ppo.compose import compose
-from ppo.config import ALGORITHMS, SURROGATES, Config, to_config, to_mapping
+from ppo.config import SURROGATES, Config, to_config, to_mapping
 from ppo.errors import UserError
+from ppo.settings import ALGORITHMS
 
 COUNT, NATURAL, POSITIVE = "a whole number of at least 1", "a whole number of at least 0", "a number above 0"
 NOT_NEGATIVE, FRACTION = "a number of at least 0", "a number from 0 to 1"

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ppo.config import Network
 from ppo.envs.lockstep import Spec
 from ppo.networks import FlatNetwork, tanh
+from ppo.settings import Network
 
 PAPER = Network(hidden=(64, 64), shared=False, log_std=0.0)
 

@@ -25,7 +25,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def whole(config: Config) -> int:
     """All steps of a run."""
-    return config.iterations * config.batch_size
+    return config.goal
 
 
 def result(**changes: Any) -> dict[str, Any]:
