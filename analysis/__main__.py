@@ -11,12 +11,27 @@ from pathlib import Path
 from analysis.errors import UserError
 
 DONE, MISTAKE = 0, 2
+COMMANDS = (  # name, what it does, the sweep it is of unless told otherwise
+    ("table1", "normalised score per setting, with interval, beside the paper's", "table1"),
+    ("robust", "beyond the paper: median, IQM, optimality gap, sample efficiency, profiles", "table1"),
+    ("report", "one HTML file with tables, figures and every run", "table1"),
+    ("table2", "games won per algorithm", "table2"),
+    ("table3", "hyperparameters of PPO on MuJoCo, from conf/", None),
+    ("table4", "hyperparameters of PPO on Roboschool, from conf/", None),
+    ("table5", "hyperparameters of PPO on Atari, from conf/", None),
+    ("figure1", "one term of the clipped surrogate", None),
+    ("figure2", "surrogates along the line of the first update", "figure2"),
+    ("figure3", "learning curves per task", "figure3"),
+    ("scores", "PPO's scores per task beside published ones, as Markdown", "figure3"),
+    ("publish", "write compact records of a sweep's runs", None),
+)
 EXAMPLES = """examples:
   python -m analysis table1                      normalised scores beside the paper's
   python -m analysis table1 --by-task            raw scores
   python -m analysis table1 --out tables         md, tex, html and csv files too
   python -m analysis table1 --sweep smoke        the same of another sweep
   python -m analysis table2 --csv scores.csv     games won, of published scores (game,ALGORITHM,...)
+  python -m analysis table5                      hyperparameters, ours beside the paper's
   python -m analysis figure3                     learning curves as pdf, svg and png, in outputs/figures
   python -m analysis report                      all of it as one HTML file
   python -m analysis publish table1              compact records that live in the repository
@@ -50,18 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, text, sweep in (
-        ("table1", "normalised score per setting, with interval, beside the paper's", "table1"),
-        ("robust", "beyond the paper: median, IQM, optimality gap, sample efficiency, profiles", "table1"),
-        ("report", "one HTML file with tables, figures and every run", "table1"),
-        ("table2", "games won per algorithm", "table2"),
-        ("table3", "hyperparameters of PPO on MuJoCo, from conf/", None),
-        ("figure1", "one term of the clipped surrogate", None),
-        ("figure2", "surrogates along the line of the first update", "figure2"),
-        ("figure3", "learning curves per task", "figure3"),
-        ("scores", "PPO's scores per task beside published ones, as Markdown", "figure3"),
-        ("publish", "write compact records of a sweep's runs", None),
-    ):
+    for name, text, sweep in COMMANDS:
         one = names.add_parser(name, help=text, description=f"{name}: {text}.")
         one.set_defaults(command=name)
         if sweep is not None:

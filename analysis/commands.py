@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from analysis import figures, hyperparameters
+from analysis import ends, figures, hyperparameters
 from analysis import robust as beyond
 from analysis import scores as published_scores
 from analysis import table1 as surrogates
@@ -69,6 +69,16 @@ def table3(options: argparse.Namespace) -> None:
     show(hyperparameters.to_table("table3"), "table3", options.out)
 
 
+def table4(options: argparse.Namespace) -> None:
+    """Print Table 4."""
+    show(hyperparameters.to_table("table4"), "table4", options.out)
+
+
+def table5(options: argparse.Namespace) -> None:
+    """Print Table 5."""
+    show(hyperparameters.to_table("table5"), "table5", options.out)
+
+
 def figure1(options: argparse.Namespace) -> None:
     """Draw Figure 1."""
     _saved(figures.save(figures.draw_figure1(figures.figure1()), _out(options), "figure1"))
@@ -84,8 +94,7 @@ def figure3(options: argparse.Namespace) -> None:
     runs = _runs(options)
     frame = figures.figure3(runs)
     _saved(figures.save(figures.draw_figure3(frame), _out(options), "figure3"))
-    for note in runs.notes:
-        print(note)
+    show(ends.to_table(ends.compute(runs), runs), "figure3_ends", options.out)
 
 
 def scores(options: argparse.Namespace) -> None:

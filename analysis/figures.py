@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from analysis.ends import paper_end, paper_scores
 from analysis.errors import UserError
 from analysis.store import Runs, read_record
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-REFERENCE = Path(__file__).parent / "reference" / "figure3.csv"
 FORMATS = ("pdf", "svg", "png")
 # Okabe and Ito's colours, told apart by every kind of sight, with line styles for print without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -105,14 +105,14 @@ def draw_figure3(frame: pd.DataFrame) -> Figure:
     envs, labels = list(frame.env.unique()), list(frame.label.unique())
     columns = min(4, len(envs))
     figure, axes = _subplots(-(-len(envs) // columns), columns, (2.7 * columns, 2.3 * -(-len(envs) // columns)))
-    paper = pd.read_csv(REFERENCE)
+    paper = paper_scores()
     for axis, env in zip(axes.flat, envs, strict=False):
         for i, label in enumerate(labels):
             part = frame[(frame.env == env) & (frame.label == label)]
             line = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i // len(COLOURS) % len(STYLES)]}
             axis.plot(part.step / 1e6, part["mean"], label=label, **line)
             axis.fill_between(part.step / 1e6, part.low, part.high, color=line["color"], alpha=0.2, linewidth=0)
-        _mark_paper(axis, paper, env, frame)
+            _mark_paper(axis, paper_end(paper, label, env), part, line["color"])
         axis.set(title=env, xlabel="million steps", ylabel="return")
     for axis in list(axes.flat)[len(envs) :]:
         axis.set_visible(False)
@@ -122,14 +122,11 @@ def draw_figure3(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def _mark_paper(axis: Axes, paper: pd.DataFrame, env: str, frame: pd.DataFrame) -> None:
-    """The paper's end values of PPO after 1M steps, where it has the task and the curves go about as far."""
-    if frame.step.max() < 900_000:
-        return
-    found = paper[(paper.env == env.rpartition("-v")[0]) & (paper.algorithm == "PPO (Clip)")]
-    if len(found):
-        end = frame.step.max() / 1e6
-        axis.plot(end, found.score.iloc[0], "*", color="black", markersize=8, clip_on=False, label="PPO (Clip), paper")
+def _mark_paper(axis: Axes, end: float, part: pd.DataFrame, colour: str) -> None:
+    """The paper's value after 1M steps, where it has one and our curve goes about as far."""
+    if np.isfinite(end) and len(part) and part.step.max() >= 900_000:
+        style: dict[str, Any] = {"color": colour, "markeredgecolor": "black", "markeredgewidth": 0.5, "markersize": 8}
+        axis.plot(1.0, end, "*", clip_on=False, linestyle="none", label="the paper's, same colour", **style)
 
 
 def save(figure: Figure, out: Path, name: str, formats: Sequence[str] = FORMATS) -> list[Path]:

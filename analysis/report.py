@@ -35,7 +35,7 @@ def write(runs: Runs, reference: Reference, path: Path) -> None:
         store=str(runs.store),
         notes=runs.notes,
         tables=[_html(table) for table in tables],
-        hyperparameters=_html(hyperparameters.to_table("table3")),
+        hyperparameters=[_html(hyperparameters.to_table(name)) for name in hyperparameters.TABLES],
         curves=_curves(runs),
         profiles=hover.to_svg(figures.draw_profiles(robust.profiles(runs, reference)), {}),
         runs=[_run(row) for _, row in runs.frame.iterrows()],

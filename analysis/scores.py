@@ -19,6 +19,16 @@ PAPER = "PPO paper Fig.3"
 BASELINES = "openai/baselines"
 
 
+ALGORITHMS = {  # first word of a setting -> what the reference calls it
+    "a2c": "A2C",
+    "a2c_trust_region": "A2C+TR",
+    "cem": "CEM",
+    "trpo": "TRPO",
+    "trpo_2017": "TRPO",
+    "vpg": "VPG",
+}
+
+
 class Published(NamedTuple):
     """One published score."""
 
@@ -26,6 +36,7 @@ class Published(NamedTuple):
     source: str
     metric: str
     score: float
+    algorithm: str = "PPO"
 
 
 class Row(NamedTuple):
@@ -53,7 +64,8 @@ def score_rows(records: Iterable[Record], published: Sequence[Published]) -> lis
 
 def _row(env: str, setting: str, group: Sequence[Record], published: Sequence[Published]) -> Row:
     scores = [r.result["score"] for r in group if r.result["score"] is not None]
-    known = [p for p in published if p.env == env.rpartition("-v")[0]]
+    algorithm = ALGORITHMS.get(setting.partition("-")[0], "PPO")
+    known = [p for p in published if p.env == env.rpartition("-v")[0] and p.algorithm == algorithm]
     first = {name: next((p.score for p in known if p.source.startswith(name)), None) for name in (PAPER, BASELINES)}
     return Row(
         env=env,
@@ -80,16 +92,16 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def read_published_scores(path: Path = REFERENCE) -> list[Published]:
-    """PPO's published scores at 1M steps."""
+    """Published scores at 1M steps."""
     with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["algo"] == "PPO" and row["steps"] == "1M"]
-    return [Published(row["env"], row["source"], row["metric"], float(row["score"])) for row in rows]
+        rows = [row for row in csv.DictReader(file) if row["steps"] == "1M"]
+    return [Published(r["env"], r["source"], r["metric"], float(r["score"]), r["algo"]) for r in rows]
 
 
 def to_markdown(rows: Iterable[Row]) -> str:
     """A table for the README."""
     titles = ["task", "setting", "runs", "seconds", "score, mean ± std", "last 10 % of steps"]
-    titles += ["paper, Fig. 3", "baselines ppo2", "others"]
+    titles += ["paper, Fig. 3", "baselines", "others"]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row in rows:
         spread = "" if row.deviation is None else f" ± {_number(row.deviation)}"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from ppo.envs.lockstep import Floats
 
 DECAY_1, DECAY_2 = 0.9, 0.999
 
@@ -33,3 +36,15 @@ def adam_step(
     correction = torch.sqrt(1 - DECAY_2**steps) / (1 - DECAY_1**steps)
     stepsize = lr * correction.to(lr.dtype)
     return theta - stepsize * m / (torch.sqrt(v) + epsilon), AdamState(m, v, steps)
+
+
+LEAST_STEPSIZE, MOST_STEPSIZE = 1e-6, 1e-2
+
+
+def adapt_stepsize(lr: Floats, kl: Floats, target: Floats) -> Floats:
+    """The stepsize of the next update, by the KL[old, new] of this one (footnote 3); where target is NaN, the same.
+
+    Divided by 1.5 above twice the target and multiplied by 1.5 below half of it, from 1e-6 to 1e-2. All [L].
+    """
+    adapted = np.where(kl > 2 * target, lr / 1.5, np.where(kl < target / 2, lr * 1.5, lr))
+    return np.where(np.isnan(target), lr, adapted.clip(LEAST_STEPSIZE, MOST_STEPSIZE))

@@ -36,8 +36,16 @@ def gae(segment: Segment, *, gamma: Floats, lam: Floats) -> Floats:
     return adv
 
 
-def standardize(adv: Floats) -> Floats:
-    """Advantages [L, B] to mean 0 and population deviation 1 per lane; a constant lane becomes 0."""
+def standardize(adv: Floats, weight: Floats | None = None) -> Floats:
+    """Advantages [L, B] to mean 0 and population deviation 1 per lane; a constant lane becomes 0.
+
+    Those of weight [L, B] 0 do not count, and become 0.
+    """
+    if weight is not None:
+        count = np.maximum(weight.sum(1, keepdims=True), 1)
+        centred = (adv - (adv * weight).sum(1, keepdims=True) / count) * weight
+        deviation = np.sqrt(np.square(centred).sum(1, keepdims=True) / count)
+        return np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-8)
     varies = adv.max(1, keepdims=True) > adv.min(1, keepdims=True)  # a rounded mean may leave a constant a deviation
     centred = adv - adv.mean(1, keepdims=True)
     return np.divide(centred, adv.std(1, keepdims=True), out=np.zeros_like(centred), where=varies)

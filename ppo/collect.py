@@ -1,11 +1,13 @@
-"""Collecting: run the policies of a pack for T steps in all environments (Algorithm 1, line 3)."""
+"""Collecting: run the policies of a pack, for T steps or for whole episodes (Algorithm 1, line 3)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ppo.envs.lockstep import Bools, Floats, LockStep, Spec, Step
@@ -23,8 +25,15 @@ class Episode(NamedTuple):
     length: int  # steps
 
 
+class Length(NamedTuple):
+    """How long a rollout is: `horizon` steps of every actor, or for each of them whole episodes."""
+
+    horizon: int  # T; with whole episodes, the most steps that there can be
+    episodes_after: int | None = None  # an actor rests once an episode ends and it took more steps than this
+
+
 class Rollout(NamedTuple):
-    """T steps of every lane L and actor N."""
+    """T steps of every lane L and actor N. Where an actor did not step, everything is 0."""
 
     obs: Floats  # [L, T+1, N, obs] raw; the last is where the next rollout starts
     final_obs: Floats | None  # [L, T, N, obs] the observation after each step and before any reset, if asked for
@@ -32,6 +41,8 @@ class Rollout(NamedTuple):
     reward: Floats  # [L, T, N] raw
     terminated: Bools  # [L, T, N]
     truncated: Bools  # [L, T, N]
+    stepped: Bools | None  # [L, T, N] whether the actor did; None: all did
+    taken: NDArray[np.int64]  # [L] environment steps
     episodes: list[list[Episode]]  # per lane, in order of time
 
 
@@ -51,6 +62,14 @@ class Actor(Protocol):
         ...
 
 
+def relu(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """The larger of x and 0."""
+    return np.maximum(x, 0, out=out)
+
+
+ACTIVATIONS: dict[str, Callable[..., np.ndarray]] = {"tanh": np.tanh, "relu": relu}
+
+
 class PolicyActor:
     """Samples from the policies theta [L, n] of a pack.
 
@@ -60,6 +79,7 @@ class PolicyActor:
 
     def __init__(self, network: FlatNetwork, theta: Tensor) -> None:
         self.network, self.noise = network, network.distribution.noise
+        self.activate = ACTIVATIONS[network.network.activation]
         self.refresh(theta)
 
     def refresh(self, theta: Tensor) -> None:
@@ -78,7 +98,7 @@ class PolicyActor:
         for weight, bias in self.hidden:
             x = x @ weight
             x += bias
-            np.tanh(x, out=x)
+            self.activate(x, out=x)
         weight, bias = self.head
         return self.network.distribution.sample(x @ weight + bias, push)
 
@@ -113,57 +133,52 @@ class Collector:
         self.obs = env.reset()  # [L, N, obs]
         self.returns = np.zeros(self.obs.shape[:2])
         self.lengths = np.zeros(self.obs.shape[:2], dtype=np.int64)
-        self.active = np.ones(len(self.obs), dtype=bool)
+        self.active = np.ones(self.obs.shape[:2], dtype=bool)  # [L, N]
 
     def set_active(self, lanes: Bools) -> None:
         """Step only these lanes [L] from now on, and count only their episodes."""
-        self.active = lanes.copy()
-        self.env.set_active(lanes)
+        self.active = np.repeat(lanes[:, None], self.obs.shape[1], 1)
+        self.env.set_active(self.active)
 
     def collect(
-        self, actor: Actor, obs_filter: ObsFilter, horizon: int, *, steps: np.ndarray, keep_final: bool
+        self, actor: Actor, obs_filter: ObsFilter, length: Length, *, steps: np.ndarray, keep_final: bool
     ) -> Rollout:
-        """`horizon` steps everywhere; steps [L]: environment steps each run has taken before."""
-        lanes, actors, obs_size = self.obs.shape
-        shape = (lanes, horizon, actors)
-        noise = np.stack([actor.noise(g, (horizon, actors)) for g in self.generators])
+        """A rollout everywhere; steps [L]: environment steps each run has taken before."""
+        horizon, awake = length.horizon, self.active
+        noise = np.stack([actor.noise(g, (horizon, self.obs.shape[1])) for g in self.generators])
         push = actor.push(noise)
-        obs = np.empty((lanes, horizon + 1, actors, obs_size))
-        actions = np.empty(noise.shape, dtype=np.float32)  # of which the rollout holds a view
-        rollout = Rollout(
-            obs=obs,
-            final_obs=np.empty((*shape, obs_size)) if keep_final else None,
-            action=torch.from_numpy(actions),
-            reward=np.empty(shape),
-            terminated=np.empty(shape, dtype=bool),
-            truncated=np.empty(shape, dtype=bool),
-            episodes=[[] for _ in range(lanes)],
-        )
+        actions = np.zeros((*noise.shape[:3], self.env.spec.action_columns), dtype=np.float32)
+        rollout = _empty_rollout(self.obs, actions, length, keep_final=keep_final)
+        taken = np.zeros(awake.shape, dtype=np.int64)
         for t in range(horizon):
-            obs[:, t] = self.obs
+            rollout.obs[:, t] = self.obs
             actions[:, t] = action = actor(obs_filter(self.obs), push[:, t])
             step = self.env.step(action.astype(np.float64))
-            self._record(rollout, t, step)
-            self._count(rollout.episodes, step, steps + (t + 1) * actors)
+            taken += awake
+            _record(rollout, t, step, awake)
+            over = self._count(step, awake)
+            if over.any():
+                self._end_episodes(rollout.episodes, over, steps + taken.sum(1))
             self.obs = step.obs
-        obs[:, horizon] = self.obs
-        return rollout
+            if length.episodes_after is not None and (resting := over & (taken > length.episodes_after)).any():
+                awake = awake & ~resting
+                self.env.set_active(awake)
+                if not awake.any():
+                    break
+        rollout.obs[:, horizon] = self.obs
+        if rollout.stepped is not None:
+            _blank(rollout, rested=~rollout.stepped)
+            self.env.set_active(self.active)
+        return rollout._replace(taken=taken.sum(1))
 
-    @staticmethod
-    def _record(rollout: Rollout, t: int, step: Step) -> None:
-        rollout.reward[:, t] = step.reward
-        rollout.terminated[:, t] = step.terminated
-        rollout.truncated[:, t] = step.truncated
-        if rollout.final_obs is not None:
-            rollout.final_obs[:, t] = step.final_obs
+    def _count(self, step: Step, awake: Bools) -> Bools:
+        """Add a step to the running episodes; returns which of them ended [L, N]."""
+        np.add(self.returns, step.reward, out=self.returns, where=awake)
+        self.lengths += awake
+        return (step.terminated | step.truncated) & awake
 
-    def _count(self, episodes: list[list[Episode]], step: Step, now: np.ndarray) -> None:
-        """Add a step to the running episodes and note those that ended."""
-        self.returns += step.reward
-        self.lengths += 1
-        over = (step.terminated | step.truncated) & self.active[:, None]
-        if not over.any():
-            return
+    def _end_episodes(self, episodes: list[list[Episode]], over: Bools, now: np.ndarray) -> None:
+        """Note the episodes that ended; now [L]: environment steps of each run."""
         for lane, actor in zip(*np.nonzero(over), strict=True):
             length = int(self.lengths[lane, actor])
             episodes[lane].append(Episode(int(now[lane]), float(self.returns[lane, actor]), length))
@@ -182,3 +197,46 @@ class Collector:
             getattr(self, key)[lane] = state[key].numpy() if fresh_obs is None else 0
         if fresh_obs is not None:
             self.obs[lane] = fresh_obs
+
+
+def _empty_rollout(obs: Floats, actions: np.ndarray, length: Length, *, keep_final: bool) -> Rollout:
+    """A rollout to be filled in; `actions` [L, T, N, action] is seen through it."""
+    shape, (lanes, actors, obs_size) = actions.shape[:3], obs.shape
+    return Rollout(
+        obs=np.zeros((lanes, shape[1] + 1, actors, obs_size)),
+        final_obs=np.zeros((*shape, obs_size)) if keep_final else None,
+        action=torch.from_numpy(actions),
+        reward=np.zeros(shape),
+        terminated=np.zeros(shape, dtype=bool),
+        truncated=np.zeros(shape, dtype=bool),
+        stepped=None if length.episodes_after is None else np.zeros(shape, dtype=bool),
+        taken=np.zeros(lanes, dtype=np.int64),
+        episodes=[[] for _ in range(lanes)],
+    )
+
+
+def _record(rollout: Rollout, t: int, step: Step, awake: Bools) -> None:
+    rollout.reward[:, t] = step.reward
+    rollout.terminated[:, t] = step.terminated
+    rollout.truncated[:, t] = step.truncated
+    if rollout.stepped is not None:
+        rollout.stepped[:, t] = awake
+    if rollout.final_obs is not None:
+        rollout.final_obs[:, t] = step.final_obs
+
+
+def _blank(rollout: Rollout, *, rested: Bools) -> None:
+    """Set to 0 what actors at rest left behind: until when they did depends on their lane's mates (law 1)."""
+    arrays = [rollout.obs[:, :-1], rollout.reward, rollout.terminated, rollout.truncated, rollout.action.numpy()]
+    for array in [*arrays, *([] if rollout.final_obs is None else [rollout.final_obs])]:
+        array[rested] = 0
+
+
+def not_finite(rollout: Rollout) -> dict[int, int]:
+    """The lanes in which a reward or observation is not finite, and after how many steps of theirs."""
+    fine = np.isfinite(rollout.reward).all(-1) & np.isfinite(rollout.obs[:, 1:]).all((-1, -2))
+    finite = np.asarray(fine)  # [L, T]
+    if finite.all():
+        return {}
+    actors = rollout.reward.shape[2]
+    return {int(lane): (int(np.argmin(finite[lane])) + 1) * actors for lane in np.flatnonzero(~finite.all(1))}

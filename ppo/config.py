@@ -167,11 +167,25 @@ def _check(config: Config) -> None:
     if isinstance(algorithm, (TRPO, VPG)) and algorithm.network.shared:
         reason = f"{algorithm.name} trains policy and value function by different rules"
         raise UserError(f"algorithm.network.shared=true is not possible: {reason}; allowed is false.")
+    if isinstance(algorithm, (TRPO, A2C)):
+        _check_variant(algorithm)
     if isinstance(algorithm, PPO):
         _check_ppo(algorithm)
     elif algorithm.network.log_std_final is not None:
         given = f"algorithm.network.log_std_final={algorithm.network.log_std_final}"
         raise UserError(f"{given} is not possible: only ppo anneals it (Table 4); allowed is null.")
+
+
+def _check_variant(algorithm: TRPO | A2C) -> None:
+    """Two names of one family differ in one key: else one training would have two."""
+    if isinstance(algorithm, TRPO):
+        key, varies, names = "train_log_std", not algorithm.train_log_std, ("trpo", "trpo_2017")
+    else:
+        key, varies, names = "trust_region", algorithm.trust_region is not None, ("a2c", "a2c_trust_region")
+    if algorithm.name != names[varies]:
+        shown = str(getattr(algorithm, key)).lower().replace("none", "null")
+        given = f"algorithm.{key}={shown} is not possible with {algorithm.name}"
+        raise UserError(f"{given}: take algorithm={names[varies]}.")
 
 
 def _check_ppo(algorithm: PPO) -> None:

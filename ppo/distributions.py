@@ -46,6 +46,14 @@ class Distribution(Protocol):
         """Entropy in nats [...]."""
         ...
 
+    def fisher(self, dist: Tensor, vector: Tensor) -> Tensor:
+        """The Fisher matrix of `dist`, which is the Hessian of KL[dist, .] there, times a vector [..., D]."""
+        ...
+
+    def mode(self, head: np.ndarray) -> np.ndarray:
+        """The likeliest actions [..., action_columns], from the policy head's output."""
+        ...
+
 
 class Gaussian:
     """Independent normals; `dist` is [mean, log_std]."""
@@ -79,6 +87,14 @@ class Gaussian:
         log_std = dist.chunk(2, -1)[1]
         return (log_std + HALF_LOG_2PI + 0.5).sum(-1)
 
+    def fisher(self, dist: Tensor, vector: Tensor) -> Tensor:
+        log_std = dist.chunk(2, -1)[1]
+        of_mean, of_log_std = vector.chunk(2, -1)
+        return torch.cat([of_mean * torch.exp(-2 * log_std), 2 * of_log_std], -1)
+
+    def mode(self, head: np.ndarray) -> np.ndarray:
+        return head
+
 
 class Categorical:
     """One of n choices; `dist` is logits, an action its index as a float."""
@@ -110,3 +126,10 @@ class Categorical:
     def entropy(self, dist: Tensor) -> Tensor:
         logp = torch.log_softmax(dist, -1)
         return -(torch.exp(logp) * logp).sum(-1)
+
+    def fisher(self, dist: Tensor, vector: Tensor) -> Tensor:
+        p = torch.softmax(dist, -1)
+        return p * (vector - (p * vector).sum(-1, keepdim=True))
+
+    def mode(self, head: np.ndarray) -> np.ndarray:
+        return head.argmax(-1, keepdims=True).astype(head.dtype)

@@ -24,9 +24,9 @@ class ObsFilter:
         self.sum_square = np.full((lanes, obs_size), PSEUDO_COUNT)
         self._refresh()
 
-    def update(self, obs: Floats) -> None:
-        """Take in a batch of raw observations [L, B, obs]."""
-        self.count += obs.shape[1]
+    def update(self, obs: Floats, weight: Floats | None = None) -> None:
+        """Take in a batch of raw observations [L, B, obs]; those of weight [L, B] 0 are 0 and do not count."""
+        self.count += obs.shape[1] if weight is None else weight.sum(1, keepdims=True)
         self.sum += obs.sum(1)
         self.sum_square += np.square(obs).sum(1)
         self._refresh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,9 @@ def tanh(x: Tensor) -> Tensor:
     return y + (1 - y * y) * (x - x.detach())  # the value is y; the gradient is the true derivative
 
 
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": tanh, "relu": torch.relu}
+
+
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x @ weight + bias: x [..., inputs], weight [inputs, outputs]; or of a pack, each with its leading dimension.
 
@@ -63,8 +67,10 @@ class Dense(nn.Module):
 class Trunk(nn.Module):
     """The hidden layers."""
 
-    def __init__(self, inputs: int, hidden: tuple[int, ...], generator: torch.Generator) -> None:
+    def __init__(self, inputs: int, network: Network, generator: torch.Generator) -> None:
         super().__init__()
+        self.activate = ACTIVATIONS[network.activation]
+        hidden = network.hidden
         sizes = (inputs, *hidden)
         self.layers = nn.ModuleList(
             Dense(a, b, scale=1.0, generator=generator) for a, b in zip(sizes, hidden, strict=False)
@@ -72,7 +78,7 @@ class Trunk(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
-            x = tanh(layer(x))
+            x = self.activate(layer(x))
         return x
 
 
@@ -82,9 +88,9 @@ class ActorCritic(nn.Module):
     def __init__(self, spec: Spec, network: Network, generator: torch.Generator) -> None:
         super().__init__()
         features = network.hidden[-1] if network.hidden else spec.obs_size
-        self.policy_trunk = Trunk(spec.obs_size, network.hidden, generator)
-        self.policy_head = Dense(features, spec.action_size, scale=0.01, generator=generator)
-        self.value_trunk = None if network.shared else Trunk(spec.obs_size, network.hidden, generator)
+        self.policy_trunk = Trunk(spec.obs_size, network, generator)
+        self.policy_head = Dense(features, spec.action_size, scale=network.policy_scale, generator=generator)
+        self.value_trunk = None if network.shared else Trunk(spec.obs_size, network, generator)
         self.value_head = Dense(features, 1, scale=1.0, generator=generator)
         log_std = torch.full((spec.action_size,), network.log_std)
         self.log_std = None if spec.discrete else nn.Parameter(log_std)
@@ -122,6 +128,11 @@ class FlatNetwork:
         """Named parameters [..., *shape] of theta [..., n]."""
         pieces = zip(self.shapes.items(), torch.split(theta, self.sizes, -1), strict=True)
         return {name: piece.unflatten(-1, shape) for (name, shape), piece in pieces}
+
+    def part(self, *names: str) -> Tensor:
+        """Which entries of theta [n] belong to parameters whose names begin so, bool."""
+        sizes = zip(self.shapes, self.sizes, strict=True)
+        return torch.cat([torch.full((size,), name.startswith(names)) for name, size in sizes])
 
     def policy(self, theta: Tensor, obs: Tensor) -> Tensor:
         """dist [..., D]."""

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ppo import envs
 from ppo.algorithms import make_learner
-from ppo.collect import Collector, Episode, Rollout
+from ppo.collect import Collector, Episode, not_finite
 from ppo.config import Config
+from ppo.envs.lockstep import Floats
 from ppo.filters import ObsFilter
 from ppo.networks import FlatNetwork
 from ppo.streams import get_state, make_streams, set_state
 
+SUMMED = ("skipped",)  # columns of an iteration that are sums over its updates; others are means
 MIN_LANES = 2  # the compiler writes other loops for a dimension of one, which round differently (law 1)
 SCORE_EPISODES = 100
+
+
+class Iteration(NamedTuple):
+    """What one iteration came to."""
+
+    episodes: list[list[Episode]]  # per lane, in order of time
+    columns: list[dict[str, Floats]]  # of each update, what to record [L]
+    broken: dict[int, int]  # lane -> environment step at which a reward or observation was not finite
+
+    def row(self, lane: int) -> dict[str, float]:
+        """What to record of a lane."""
+        names = self.columns[0]
+        values = {name: [float(columns[name][lane]) for columns in self.columns] for name in names}
+        return {name: sum(v) if name in SUMMED else sum(v) / len(v) for name, v in values.items()}
 
 
 class Pack:
@@ -28,7 +44,7 @@ class Pack:
         self.size = len(configs)
         configs = [*configs, *[configs[0]] * (MIN_LANES - self.size)]
         first = configs[0]
-        self.horizon, self.batch_size = first.algorithm.horizon, first.batch_size
+        self._batch_size = first.batch_size
         self.streams = [make_streams(c.seed, first.algorithm.num_actors) for c in configs]
         self.env = envs.make(first.env.suite, first.env.id, first.env.time_limit, [s.envs for s in self.streams])
         network = FlatNetwork(self.env.spec, first.algorithm.network)
@@ -39,32 +55,41 @@ class Pack:
         self.learner = make_learner(configs, network, theta.to(first.execution.device), self.streams)
         self.collector = Collector(self.env, self.streams)
         self.total_steps = np.array([c.total_steps for c in configs])
-        self.goals = np.array([c.iterations * c.batch_size for c in configs])
+        self.goals = np.array([c.goal for c in configs])
         self.steps = np.zeros(len(configs), dtype=np.int64)
+        self.iterations = np.zeros(len(configs), dtype=np.int64)
         self.num_episodes = np.zeros(len(configs), dtype=np.int64)
         self.recent: list[deque[float]] = [deque(maxlen=SCORE_EPISODES) for _ in configs]
         self.active = np.arange(len(configs)) < self.size
         self.collector.set_active(self.active)
 
-    def iterate(self) -> tuple[Rollout, dict[str, np.ndarray]]:
-        """One iteration of Algorithm 1: collect, estimate advantages, update. Returns columns to record, each [L]."""
+    def iterate(self) -> Iteration:
+        """One iteration of Algorithm 1, of as many rollouts as its algorithm wants."""
+        result = Iteration([[] for _ in self.steps], [], {})
+        for _ in range(self.learner.updates):
+            self._advance(result)
+        self.iterations += self.active
+        return result
+
+    def _advance(self, result: Iteration) -> None:
+        """Collect, estimate advantages, update (Algorithm 1, lines 3 to 6)."""
         rollout = self.collector.collect(
             self.learner.actor,
             self.obs_filter,
-            self.horizon,
+            self.learner.length,
             steps=self.steps,
             keep_final=self.learner.keep_final,
         )
         batch = self.learner.estimate_advantages(rollout, self.obs_filter)
-        columns = self.learner.update(batch, self.obs_filter, self.steps / self.total_steps)
-        self.steps += np.where(self.active, self.batch_size, 0)
+        result.columns.append(self.learner.update(batch, self.obs_filter, self.steps / self.total_steps))
         for lane in self.lanes:
-            self._count(lane, rollout.episodes[lane])
-        return rollout, columns
-
-    def _count(self, lane: int, episodes: list[Episode]) -> None:
-        self.num_episodes[lane] += len(episodes)
-        self.recent[lane].extend(e.ret for e in episodes)
+            episodes = rollout.episodes[lane]
+            result.episodes[lane].extend(episodes)
+            self.num_episodes[lane] += len(episodes)
+            self.recent[lane].extend(e.ret for e in episodes)
+        for lane, step in not_finite(rollout).items():
+            result.broken.setdefault(lane, int(self.steps[lane]) + step)
+        self.steps += rollout.taken
 
     @property
     def lanes(self) -> list[int]:
@@ -85,6 +110,7 @@ class Pack:
         streams = self.streams[lane]
         return {
             "step": int(self.steps[lane]),
+            "iteration": int(self.iterations[lane]),
             "episodes": int(self.num_episodes[lane]),
             "recent": list(self.recent[lane]),
             "learner": self.learner.get_state(lane),
@@ -96,6 +122,7 @@ class Pack:
     def set_state(self, lane: int, state: dict[str, Any]) -> None:
         """Put one lane to a state of `get_state`."""
         self.steps[lane], self.num_episodes[lane] = state["step"], state["episodes"]
+        self.iterations[lane] = state.get("iteration", state["step"] // self._batch_size)  # earlier versions had none
         self.recent[lane] = deque(state["recent"], maxlen=SCORE_EPISODES)
         self.learner.set_state(lane, state["learner"])
         self.obs_filter.set_state(lane, state["obs_filter"])

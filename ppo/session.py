@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from ppo.collect import Rollout
 from ppo.compiling import wants_compile
 from ppo.config import Config
 from ppo.identity import run_hash, setting_name
 from ppo.marker import make_marker
-from ppo.pack import Pack
+from ppo.pack import Iteration, Pack
 from ppo.progress import Progress
 from ppo.provenance import code_diff, provenance
 from ppo.run_folder import UPDATE_COLUMNS, RunFolder
@@ -121,11 +119,12 @@ class Session:
                 if stopping():
                     self._pause()
                 started = time.time()
-                rollout, columns = pack.iterate()
-                columns["steps_per_second"] = np.full(len(pack.steps), pack.batch_size / (time.time() - started))
+                before = pack.steps.copy()
+                iteration = pack.iterate()
+                speeds = (pack.steps - before) / (time.time() - started)
                 for lane in pack.lanes:
                     with self._marked(lane):
-                        self._record(lane, rollout, columns)
+                        self._record(lane, iteration, float(speeds[lane]))
                 self.progress.show()
                 if time.time() - self.saved >= every:
                     self._save()
@@ -162,33 +161,27 @@ class Session:
         folder.note(text)
         log.warning("%s: %s", folder.path, text)
 
-    def _record(self, lane: int, rollout: Rollout, columns: dict[str, np.ndarray]) -> None:
+    def _record(self, lane: int, iteration: Iteration, speed: float) -> None:
         """Write down an iteration of one lane; finish it if that was its last, fail it if it cannot go on."""
         pack, member, step = self.pack, self.members[lane], int(self.pack.steps[lane])
         try:
-            self._raise_if_broken(lane, rollout)
-            row: dict[str, Any] = {k: float(columns[k][lane]) if k in columns else math.nan for k in UPDATE_COLUMNS}
-            row |= {"iteration": step // pack.batch_size, "step": step, "score": pack.score(lane)}
+            if lane in pack.env.failures:
+                raise pack.env.failures[lane]
+            if lane in iteration.broken:
+                raise FloatingPointError(f"a reward or observation is not finite at step {iteration.broken[lane]}")
+            number = int(pack.iterations[lane])
+            row: dict[str, Any] = dict.fromkeys(UPDATE_COLUMNS, math.nan) | iteration.row(lane)
+            row |= {"iteration": number, "step": step, "score": pack.score(lane), "steps_per_second": speed}
             row["episodes"] = int(pack.num_episodes[lane])
             line = pack.learner.interpolation
-            if line is not None and step == pack.batch_size and member.config.execution.interpolation:
+            if line is not None and number == 1 and member.config.execution.interpolation:
                 member.folder.keep_interpolation(line[lane])
-            member.folder.append(rollout.episodes[lane], row)
+            member.folder.append(iteration.episodes[lane], row)
             member.folder.beat(step)
             if step >= pack.goals[lane]:
                 self._finish(lane)
         except Exception as error:  # what one run's own simulator or folder raises must not stop its mates
             self._fail(lane, error)
-
-    def _raise_if_broken(self, lane: int, rollout: Rollout) -> None:
-        pack = self.pack
-        if lane in pack.env.failures:
-            raise pack.env.failures[lane]
-        finite = np.isfinite(rollout.reward[lane]).all(-1) & np.isfinite(rollout.obs[lane, 1:]).all((-1, -2))
-        if not finite.all():
-            before = int(pack.steps[lane]) - pack.batch_size
-            step = before + (int(np.argmin(finite)) + 1) * rollout.reward.shape[2]
-            raise FloatingPointError(f"a reward or observation is not finite at step {step}")
 
     def _finish(self, lane: int) -> None:
         """Save a lane for the last time and write its result."""

@@ -17,6 +17,7 @@ from ppo.errors import UserError
 from ppo.identity import pack_key, run_folder
 from ppo.run_folder import RunFolder, fresh_sibling
 from ppo.session import Interrupted, Member, Outcome, train_pack
+from ppo.settings import WHOLE_EPISODES
 
 __all__ = ["Interrupted", "Outcome", "check_device", "train"]
 
@@ -55,6 +56,8 @@ def _prepare(config: Config) -> Member:
     """A run with its folder, checked but not yet opened."""
     check_device(config.execution.device)
     envs.check(config.env.suite, config.env.id)
+    if isinstance(config.algorithm, WHOLE_EPISODES):
+        envs.episode_limit(config.env.suite, config.env.id, config.env.time_limit)
     path = run_folder(config)
     if not config.execution.resume and path.exists():
         path = fresh_sibling(path)

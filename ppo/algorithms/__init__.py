@@ -7,13 +7,18 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from ppo.algorithms.a2c import A2CLearner
+from ppo.algorithms.cem import CEMLearner
 from ppo.algorithms.ppo import PPOLearner
 from ppo.algorithms.random import RandomLearner
-from ppo.collect import Actor, Rollout
+from ppo.algorithms.trpo import TRPOLearner
+from ppo.algorithms.vpg import VPGLearner
+from ppo.collect import Actor, Length, Rollout
 from ppo.config import Config
 from ppo.envs.lockstep import Floats
 from ppo.filters import ObsFilter
 from ppo.networks import FlatNetwork
+from ppo.settings import A2C, CEM, PPO, TRPO, VPG, Algorithm, Random
 from ppo.streams import Streams
 
 
@@ -23,6 +28,16 @@ class Learner(Protocol):
     @property
     def actor(self) -> Actor:
         """Acts with the newest parameters."""
+        ...
+
+    @property
+    def length(self) -> Length:
+        """Of a rollout."""
+        ...
+
+    @property
+    def updates(self) -> int:
+        """Rollouts, each with its update, per iteration."""
         ...
 
     @property
@@ -52,9 +67,16 @@ class Learner(Protocol):
         ...
 
 
-LEARNERS: dict[str, Callable[..., Learner]] = {"ppo": PPOLearner, "random": RandomLearner}
+LEARNERS: dict[type[Algorithm], Callable[..., Learner]] = {
+    PPO: PPOLearner,
+    Random: RandomLearner,
+    TRPO: TRPOLearner,
+    VPG: VPGLearner,
+    A2C: A2CLearner,
+    CEM: CEMLearner,
+}
 
 
 def make_learner(configs: Sequence[Config], network: FlatNetwork, theta: Tensor, streams: Sequence[Streams]) -> Learner:
     """The learner of a pack of runs, which all have the same algorithm."""
-    return LEARNERS[configs[0].algorithm.name](configs, network, theta, streams)
+    return LEARNERS[type(configs[0].algorithm)](configs, network, theta, streams)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.adam import AdamState
-from ppo.advantages import Segment, gae, standardize
+from ppo.adam import AdamState, adapt_stepsize
+from ppo.advantages import standardize
 from ppo.algorithms.ppo_step import Coefficients, MinibatchStep, Stats, in_place
-from ppo.collect import PolicyActor, Rollout
+from ppo.collect import Length, PolicyActor, Rollout
 from ppo.compiling import compiled, unguarded, wants_compile
 from ppo.config import Config
+from ppo.critic import Batch, Critic, explained_variance, observe, shuffled
 from ppo.envs.lockstep import Floats
 from ppo.filters import ObsFilter, RewardFilter
 from ppo.interpolation import interpolate
@@ -26,18 +27,10 @@ from ppo.streams import Streams
 from ppo.surrogates import adapt_beta, objective_index
 
 
-class Batch(NamedTuple):
-    """One iteration's samples, B = T * N per lane."""
-
-    obs: Floats  # [L, T+1, N, obs] raw
-    action: Tensor  # [L, T, N, action]
-    adv: Floats  # [L, B] normalised as configured
-    value: Floats  # [L, B]
-    value_target: Floats  # [L, B]
-
-
 class PPOLearner:
     """The learning state of a pack: parameters, Adam's moments and betas, one row per lane."""
+
+    updates = 1  # per iteration
 
     def __init__(
         self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, streams: Sequence[Streams]
@@ -45,7 +38,8 @@ class PPOLearner:
         self.network, self.theta = network, theta
         self.settings = [c.algorithm for c in configs if isinstance(c.algorithm, PPO)]
         self.shape: PPO = self.settings[0]  # what the pack shares: sizes, counts and flags
-        self.keep_final = self.shape.time_limit == "bootstrap"
+        self.length = Length(self.shape.horizon)
+        self._share = np.array([self.shape.batch_size / c.total_steps for c in configs])  # of a run, per iteration
         self.actor = PolicyActor(network, theta)
         self.orders = [s.order for s in streams]
         self.adam = AdamState(*(s.to(theta.device) for s in AdamState.zeros(theta)))
@@ -53,47 +47,34 @@ class PPOLearner:
         self.epsilon = np.array([s.epsilon or math.inf for s in surrogates])
         self.beta = torch.tensor([s.beta or 0.0 for s in surrogates])
         self.d_targ = torch.tensor([s.d_targ or math.nan for s in surrogates])
+        self.lr = np.array([s.lr for s in self.settings])
+        self.lr_kl_target = np.array([s.lr_kl_target or math.nan for s in self.settings])
         self.objective = torch.tensor([float(objective_index(s)) for s in surrogates])
-        self.gamma, self.lam = (np.array([getattr(s, k) for s in self.settings]) for k in ("gamma", "lam"))
         self.reward_filter = RewardFilter(len(configs), self.shape.num_actors) if self.shape.normalize_reward else None
         enabled = wants_compile(configs[0])
-        self._values = compiled(vmap(network.value), enabled)
+        self.critic = Critic(network, self.settings, enabled=enabled)
+        self.keep_final = self.critic.bootstraps
         self._policies = compiled(vmap(network.policy), enabled)
         self._minibatch_step = MinibatchStep(network, self.shape)
         self._step = compiled(in_place(vmap(self._minibatch_step)), enabled)
         self.interpolation: Floats | None = None
+        self._log_std = network.part("log_std").nonzero().squeeze(-1)
         self._interpolates = np.array([c.execution.interpolation for c in configs])
 
     # -- advantages (Algorithm 1, line 4) ------------------------------------------------------------------------
 
     def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter) -> Batch:
-        """Truncated GAE with the values of rollout time, and V^targ = adv + V."""
-        value = self._evaluate(self._values, obs_filter, rollout.obs)
-        cut = rollout.terminated | rollout.truncated
-        reward = rollout.reward if self.reward_filter is None else self.reward_filter(rollout.reward, cut, self.gamma)
-        if rollout.final_obs is None:
-            terminal, next_value = cut, value[:, 1:]
-        else:
-            terminal, next_value = rollout.terminated, self._evaluate(self._values, obs_filter, rollout.final_obs)
-        value = value[:, :-1]
-        raw = gae(Segment(reward, value, next_value, terminal, cut), gamma=self.gamma, lam=self.lam)
-        lanes = len(raw)
-        adv, value = raw.reshape(lanes, -1), value.reshape(lanes, -1)
-        normalised = standardize(adv) if self.shape.normalize_adv == "batch" else adv
-        return Batch(rollout.obs, rollout.action, normalised, value, adv + value)
-
-    def _evaluate(self, function: Callable[..., Tensor], obs_filter: ObsFilter, obs: Floats) -> Floats:
-        """Values [L, T, N] of raw obs [L, T, N, obs]."""
-        flat = obs.reshape(len(obs), -1, obs.shape[-1])
-        with torch.no_grad():
-            value = function(self.theta, torch.from_numpy(obs_filter(flat)).to(self.theta.device))
-        return value.double().cpu().numpy().reshape(obs.shape[:-1])
+        """Truncated GAE, normalised as configured."""
+        reward = None
+        if self.reward_filter is not None:
+            reward = self.reward_filter(rollout.reward, rollout.terminated | rollout.truncated, self.critic.gamma)
+        batch = self.critic.estimate(self.theta, rollout, obs_filter, reward)
+        return batch._replace(adv=standardize(batch.adv)) if self.shape.normalize_adv == "batch" else batch
 
     # -- update (Algorithm 1, line 6) ----------------------------------------------------------------------------
 
     def update(self, batch: Batch, obs_filter: ObsFilter, progress: Floats) -> dict[str, Floats]:
         """K epochs of minibatch Adam; progress [L] in [0, 1) drives the schedules. Returns what to record, each [L]."""
-        obs_filter.update(batch.obs[:, :-1].reshape(len(progress), -1, batch.obs.shape[-1]))
         with torch.no_grad():
             samples, obs, dist_old = self._samples(batch, obs_filter)
             coefficients, shown = self._coefficients(progress)
@@ -103,7 +84,7 @@ class PPOLearner:
             steps = 0
             for epoch in range(self.shape.epochs):
                 with unguarded(epoch > 0):
-                    for minibatch in self._minibatches(samples):
+                    for minibatch in shuffled(samples, self.orders, self.shape.minibatch_size):
                         self._step(self.theta, self.adam, totals, minibatch, coefficients)
                         steps += 1
             if theta_old is not None:
@@ -114,8 +95,10 @@ class PPOLearner:
             dist = self._policies(self.theta, obs)
             kl = self.network.distribution.kl(dist_old, dist).mean(-1).cpu()
             entropy = self.network.distribution.entropy(dist).mean(-1)
+        self._anneal_log_std(progress + self._share)
         self.actor.refresh(self.theta)
         self.beta = adapt_beta(self.beta, kl, self.d_targ)
+        self.lr = adapt_stepsize(self.lr, kl.double().numpy(), self.lr_kl_target)
         stats = Stats(*(totals / steps).double().cpu().unbind(-1))
         measured = stats._asdict() | {"skipped": stats.skipped * steps, "entropy": entropy, "kl": kl}
         return {k: v.double().cpu().numpy() for k, v in measured.items()} | shown | explained_variance(batch)
@@ -127,8 +110,7 @@ class PPOLearner:
         """
         lanes, count = batch.adv.shape
         device = self.theta.device
-        flat = batch.obs[:, :-1].reshape(lanes, count, -1)
-        obs = torch.from_numpy(obs_filter(flat)).to(device)
+        obs = torch.from_numpy(observe(obs_filter, batch)).to(device)
         action = batch.action.reshape(lanes, count, -1).to(device)
         dist = self._policies(self.theta, obs)
         logp = self.network.distribution.logp(dist, action)
@@ -137,19 +119,10 @@ class PPOLearner:
         rows = torch.cat([obs, action, dist, *(x.unsqueeze(-1) for x in (logp, *columns))], -1)
         return rows, obs, dist
 
-    def _minibatches(self, samples: Tensor) -> Tensor:
-        """One epoch's minibatches [B / M, L, M, columns], shuffled by each run's own stream."""
-        lanes, count, columns = samples.shape
-        size = self.shape.minibatch_size
-        order = np.stack([generator.permutation(count) for generator in self.orders])
-        order += np.arange(lanes)[:, None] * count
-        rows = torch.from_numpy(order.reshape(lanes, -1, size).transpose(1, 0, 2).ravel()).to(samples.device)
-        return samples.reshape(-1, columns).index_select(0, rows).view(-1, lanes, size, columns)
-
     def _coefficients(self, progress: Floats) -> tuple[Tensor, dict[str, Floats]]:
         """Every run's coefficients [L, columns of Coefficients] at this moment, and those worth recording."""
         remaining = np.maximum(1 - progress, 0)  # the paper's alpha
-        lr = np.array([s.lr for s in self.settings]) * self._schedule("lr_schedule", remaining)
+        lr = self.lr * self._schedule("lr_schedule", remaining)
         annealed = np.where(np.isinf(self.epsilon), 1.0, self._schedule("epsilon_schedule", remaining))
         epsilon = self.epsilon * annealed
         column = {"objective": self.objective, "epsilon": epsilon, "beta": self.beta, "lr": lr}
@@ -157,6 +130,14 @@ class PPOLearner:
             column[key] = [getattr(s, key) or 0.0 for s in self.settings]  # an absent bound is never read
         rows = torch.stack([torch.as_tensor(column[k], dtype=torch.float32) for k in Coefficients._fields], -1)
         return rows.to(self.theta.device), {"lr": lr, "epsilon": epsilon, "beta": self.beta.double().numpy()}
+
+    def _anneal_log_std(self, progress: Floats) -> None:
+        """Table 4's LinearAnneal, where it is asked for: log-std at progress [L] in [0, 1]."""
+        network = self.shape.network
+        if network.log_std_final is not None:
+            slope = network.log_std_final - network.log_std
+            log_std = torch.from_numpy(network.log_std + slope * np.minimum(progress, 1)).to(self.theta)
+            self.theta[:, self._log_std] = log_std.unsqueeze(-1)
 
     def _schedule(self, key: str, remaining: Floats) -> Floats:
         return np.where([getattr(s, key) == "linear" for s in self.settings], remaining, 1.0)
@@ -167,20 +148,14 @@ class PPOLearner:
         """Everything of one lane that later updates depend on."""
         tensors = {"theta": self.theta, "beta": self.beta, **self.adam._asdict()}
         state: dict[str, Any] = {k: v[lane].detach().cpu().clone() for k, v in tensors.items()}
+        state["lr"] = float(self.lr[lane])
         return state | {"reward_filter": self.reward_filter.get_state(lane) if self.reward_filter else None}
 
     def set_state(self, lane: int, state: dict[str, Any]) -> None:
         """Put one lane back to a state of `get_state`."""
         for key, tensor in {"theta": self.theta, "beta": self.beta, **self.adam._asdict()}.items():
             tensor[lane] = state[key]
+        self.lr[lane] = state.get("lr", self.lr[lane])  # checkpoints of earlier versions have none: it was constant
         if self.reward_filter is not None:
             self.reward_filter.set_state(lane, state["reward_filter"])
         self.actor.refresh(self.theta)
-
-
-def explained_variance(batch: Batch) -> dict[str, Floats]:
-    """1 - Var[V^targ - V] / Var[V^targ] per lane [L]; NaN where the target is constant."""
-    variance = batch.value_target.var(1)
-    residual = (batch.value_target - batch.value).var(1)
-    ratio = np.divide(residual, variance, out=np.full_like(variance, np.nan), where=variance > 0)
-    return {"explained_variance": 1 - ratio}

@@ -56,6 +56,7 @@ class MinibatchStep:
 
     def __init__(self, network: FlatNetwork, settings: PPO) -> None:
         self.network, self.settings = network, settings
+        self._log_std = network.part("log_std")
 
     def __call__(
         self, theta: Tensor, adam: AdamState, totals: Tensor, samples: Tensor, coefficients: Tensor
@@ -63,6 +64,8 @@ class MinibatchStep:
         """theta [n] after one step on samples [M, columns]; a step whose gradient is not finite is skipped."""
         c = Coefficients(*coefficients.unbind())
         grad, (_, stats) = grad_and_value(self.loss, has_aux=True)(theta, self.split(samples), c)
+        if self.settings.network.log_std_final is not None:  # it is annealed, not trained (Table 4)
+            grad = torch.where(self._log_std, 0.0, grad)
         norm = torch.sqrt((grad * grad).sum())
         if self.settings.max_grad_norm is not None:  # Not in the paper: ppo2
             grad = grad * torch.clamp(c.max_grad_norm / (norm + 1e-6), max=1.0)

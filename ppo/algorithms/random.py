@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ppo.collect import Actor, PolicyActor, Rollout, UniformActor
+from ppo.collect import Actor, Length, PolicyActor, Rollout, UniformActor
 from ppo.config import Config
 from ppo.envs.lockstep import Floats
 from ppo.filters import ObsFilter
@@ -21,12 +21,14 @@ class RandomLearner:
 
     keep_final = False
     interpolation = None
+    updates = 1
 
     def __init__(
         self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, _streams: Sequence[Streams]
     ) -> None:
         settings = configs[0].algorithm
         self.theta = theta
+        self.length = Length(getattr(settings, "horizon", 1))
         uniform = isinstance(settings, Random) and settings.policy == "uniform"
         self.actor: Actor = UniformActor(network.spec) if uniform else PolicyActor(network, theta)
 

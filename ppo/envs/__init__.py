@@ -37,6 +37,22 @@ def check(suite: str, env_id: str) -> None:
         gymnasium_suite.check(env_id)
 
 
+def episode_limit(suite: str, env_id: str, time_limit: int | None) -> int:
+    """The most steps of an episode, for algorithms that collect whole ones; UserError if there is no bound."""
+    if time_limit is None and suite == "mujoco":
+        from ppo.envs import mujoco_tasks
+
+        return mujoco_tasks.find(env_id).time_limit
+    if time_limit is None:
+        import gymnasium
+
+        time_limit = gymnasium.spec(env_id).max_episode_steps
+    if time_limit is None:
+        reason = f"{env_id} has no limit of its own, and this algorithm collects whole episodes"
+        raise UserError(f"env.time_limit=null is not possible: {reason}; allowed is a whole number of at least 1.")
+    return time_limit
+
+
 def _check_suite(suite: str) -> None:
     if suite not in SUITES:
         raise UserError(f"env.suite={suite} is unknown: {near(suite, SUITES)}.")

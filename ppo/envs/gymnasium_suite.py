@@ -98,16 +98,20 @@ class GymnasiumSuite:
     def __init__(self, env_id: str, generators: list[list[np.random.Generator]], time_limit: int | None = None) -> None:
         self._generators = generators
         lanes, actors = len(generators), len(generators[0])
-        make = [partial(_make, env_id, time_limit)] * actors
-        # The lane's rows are copied into our own arrays, so SyncVectorEnv need not copy them first.
-        self._envs = [SyncVectorEnv(make, copy=False, autoreset_mode=AutoresetMode.SAME_STEP) for _ in range(lanes)]
-        self._action_space = self._envs[0].single_action_space
-        self.spec = _spec(env_id, self._envs[0].single_observation_space, self._action_space)
+        make = [partial(_make, env_id, time_limit)]
+        # A vector of one for each actor, so that each can rest. We copy its rows, so SyncVectorEnv need not.
+        self._envs = [
+            [SyncVectorEnv(make, copy=False, autoreset_mode=AutoresetMode.SAME_STEP) for _ in range(actors)]
+            for _ in range(lanes)
+        ]
+        first = self._envs[0][0]
+        self._action_space = first.single_action_space
+        self.spec = _spec(env_id, first.single_observation_space, self._action_space)
         self.failures: dict[int, Exception] = {}
         self.marker = np.zeros(1, np.uint32)
         obs, none = np.zeros((lanes, actors, self.spec.obs_size)), np.zeros((lanes, actors), np.bool_)
         self._last = Step(obs, np.zeros((lanes, actors)), none, none, obs)
-        self.set_active(np.ones(lanes, np.bool_))
+        self.set_active(~none)
 
     def reset(self) -> Floats:
         """Start an episode everywhere; returns obs [L, N, obs]."""
@@ -119,26 +123,27 @@ class GymnasiumSuite:
         return obs.copy()
 
     def step(self, action: Floats) -> Step:
-        """Advance every active lane by one action [L, N, action], sent unclipped ([L, N, 1] choices if discrete)."""
+        """Advance every active actor by one action [L, N, action], sent unclipped ([L, N, 1] choices if discrete)."""
         obs, reward, terminated, truncated, final_obs = step = Step._make(rows.copy() for rows in self._last)
-        for lane in np.flatnonzero(self._active).tolist():
+        for lane, actor in np.argwhere(self._active).tolist():
+            if lane in self.failures:  # of this very step
+                continue
             self.marker[0] = lane + 1
+            at = (lane, slice(actor, actor + 1))
             try:
-                result = self._envs[lane].step(self._to_env(action[lane]))
+                result = self._envs[lane][actor].step(self._to_env(action[at]))
             except Exception as error:
                 self._fail(lane, error)
                 continue
-            obs[lane], reward[lane], terminated[lane], truncated[lane], info = result
-            final_obs[lane] = obs[lane]
-            for actor in np.flatnonzero(terminated[lane] | truncated[lane]).tolist():
-                final_obs[lane, actor] = info["final_obs"][actor]
+            obs[at], reward[at], terminated[at], truncated[at], info = result
+            final_obs[at] = info["final_obs"][0] if (terminated[at] | truncated[at]).any() else obs[at]
         self.marker[0] = 0
         self._last = step
         return step
 
-    def set_active(self, lanes: Bools) -> None:
-        """Step only these lanes [L] from now on. A lane that has failed stays out."""
-        self._active = np.array(lanes, np.bool_)
+    def set_active(self, actors: Bools) -> None:
+        """Step only these actors [L, N] from now on. A lane that has failed stays out."""
+        self._active = np.array(actors, np.bool_)
         self._active[list(self.failures)] = False
 
     def get_state(self, lane: int) -> dict[str, Any]:
@@ -156,9 +161,10 @@ class GymnasiumSuite:
     def _start(self, lane: int, obs: Floats) -> None:
         """Begin new episodes in one lane, and put what they show into its row of obs [L, N, obs]."""
         # A seed, not the generator itself: environments may draw from sources that only their own `reset` can seed.
-        seeds: list[int | None] = [int(generator.integers(2**31)) for generator in self._generators[lane]]
+        seeds = [int(generator.integers(2**31)) for generator in self._generators[lane]]
         try:
-            obs[lane], _ = self._envs[lane].reset(seed=seeds)
+            for actor, seed in enumerate(seeds):
+                obs[lane, actor] = self._envs[lane][actor].reset(seed=[seed])[0][0]
         except Exception as error:
             self._fail(lane, error)
 

@@ -23,6 +23,11 @@ class Spec(NamedTuple):
     low: Floats  # [action dimensions] bounds that uniformly random actions are drawn from
     high: Floats
 
+    @property
+    def action_columns(self) -> int:
+        """Numbers that say an action: one each dimension, or the choice."""
+        return 1 if self.discrete else self.action_size
+
 
 class Step(NamedTuple):
     """What one lock-step of all environments returns. Episodes that ended have already been reset."""
@@ -35,7 +40,7 @@ class Step(NamedTuple):
 
 
 class LockStep(Protocol):
-    """L x N copies of one task. A lane that is not active is never stepped; its rows keep their last values."""
+    """L x N copies of one task. An actor that is not active is never stepped; its row keeps its last values."""
 
     spec: Spec
     failures: dict[int, Exception]  # lane -> why its simulator cannot go on; such a lane is no longer stepped
@@ -47,11 +52,11 @@ class LockStep(Protocol):
         ...
 
     def step(self, action: Floats) -> Step:
-        """Advance every active lane by one action [L, N, action], sent unclipped ([L, N, 1] choices if discrete)."""
+        """Advance every active actor by one action [L, N, action], sent unclipped ([L, N, 1] choices if discrete)."""
         ...
 
-    def set_active(self, lanes: Bools) -> None:
-        """Step only these lanes [L] from now on."""
+    def set_active(self, actors: Bools) -> None:
+        """Step only these actors [L, N] from now on. A lane that has failed stays out."""
         ...
 
     def get_state(self, lane: int) -> dict[str, Any]:

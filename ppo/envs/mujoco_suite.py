@@ -20,6 +20,7 @@ from ppo.envs.lockstep import Bools, Floats, Spec, Step
 
 _ASSETS = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
 _PHYSICS = int(mujoco.mjtState.mjSTATE_INTEGRATION)  # all that mj_step depends on, the solver's warm start included
+FEW_SLICES = 4
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +61,7 @@ class MujocoSuite:
         low, high = model.actuator_ctrlrange.T
         self.spec = Spec(self._last.obs.shape[-1], model.nu, False, low.copy(), high.copy())
         self.failures: dict[int, Exception] = {}
-        self.set_active(np.ones(self._lanes, np.bool_))
+        self.set_active(np.ones((self._lanes, self._actors), np.bool_))
 
     def reset(self) -> Floats:
         """Start an episode everywhere; returns obs [L, N, obs]."""
@@ -71,7 +72,7 @@ class MujocoSuite:
         return self._last.obs
 
     def step(self, action: Floats) -> Step:
-        """Advance every active lane by one action [L, N, nu], sent unclipped."""
+        """Advance every active actor by one action [L, N, nu], sent unclipped."""
         task, before, grid = self._task, self._now, (self._lanes, self._actors)
         actions = np.asarray(action, np.float64).reshape(len(self._data), -1)
         self._advance(actions)
@@ -92,23 +93,24 @@ class MujocoSuite:
         elif self._idle:
             obs = obs.copy()  # where an idle lane's last episode ended, it differs from final_obs
         step = Step(obs, reward.reshape(grid), terminated.reshape(grid), truncated.reshape(grid), final_obs)
-        for lanes in self._idle:
+        for rows in self._idle:
             for new, old in zip(step, self._last, strict=True):
-                new[lanes] = old[lanes]
+                _flat(new)[rows] = _flat(old)[rows]
         self._last = step
         return step
 
-    def set_active(self, lanes: Bools) -> None:
-        """Step only these lanes [L] from now on. A lane that has failed stays out."""
-        active = np.array(lanes, np.bool_)
+    def set_active(self, actors: Bools) -> None:
+        """Step only these actors [L, N] from now on. A lane that has failed stays out."""
+        active = np.array(actors, np.bool_)
         active[list(self.failures)] = False
-        edges = np.flatnonzero(np.diff(~active, prepend=False, append=False)).reshape(-1, 2)
+        self._ticks = active.ravel()  # [L * N] what a step adds to each clock
+        edges = np.flatnonzero(np.diff(~self._ticks, prepend=False, append=False)).reshape(-1, 2)
         # As slices: they are several times faster to copy than a mask, and a pack's spare lanes are one slice.
-        self._idle = [slice(start, stop) for start, stop in edges.tolist()]
-        self._ticks = active.repeat(self._actors)  # [L * N] what a step adds to each clock
+        slices: list[slice | Bools] = [slice(start, stop) for start, stop in edges.tolist()]
+        self._idle = slices if len(slices) <= FEW_SLICES else [~self._ticks]
         self._running = [
-            (lane, [(index, self._data[index], self._ctrl[index]) for index in self._of(lane)])
-            for lane in np.flatnonzero(active).tolist()
+            (lane, [(i, self._data[i], self._ctrl[i]) for i in self._of(lane) if self._ticks[i]])
+            for lane in np.flatnonzero(active.any(1)).tolist()
         ]
 
     def get_state(self, lane: int) -> dict[str, Any]:
@@ -179,4 +181,9 @@ class MujocoSuite:
         """Take a lane out, and let the others go on."""
         _log.debug("lane %d has failed", lane, exc_info=error)
         self.failures[lane] = error
-        self.set_active(self._ticks[:: self._actors])
+        self.set_active(self._ticks.reshape(self._lanes, self._actors))
+
+
+def _flat(rows: np.ndarray) -> np.ndarray:
+    """[L, N, ...] as [L * N, ...], the same memory."""
+    return rows.reshape(-1, *rows.shape[2:])

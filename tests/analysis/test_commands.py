@@ -87,7 +87,7 @@ def test_a_store_may_lie_anywhere(two: Analysis) -> None:
     assert "2/2" in two.prints("table1", "--sweep", "mine", "--store", "elsewhere")
 
 
-# -- tables 2 and 3, scores --------------------------------------------------------------------------------------------
+# -- tables 2 to 5, scores ---------------------------------------------------------------------------------------------
 
 
 def test_table_2_counts_games_won_by_the_last_hundred_episodes(analysis: Analysis) -> None:
@@ -110,10 +110,13 @@ def test_table_2_counts_a_csv(analysis: Analysis) -> None:
     assert "Scores of scores.csv" in out
 
 
-def test_table_3_is_printed_without_any_run(analysis: Analysis) -> None:
-    out = analysis.prints("table3", "--out", "tables")
-    assert cells(out, "Horizon (T)") == ["horizon", "2048", "2048"]
-    assert len(list(Path("tables").iterdir())) == 4
+@pytest.mark.parametrize(("name", "horizon"), [("table3", "2048"), ("table4", "512"), ("table5", "128")])
+def test_tables_3_to_5_are_printed_without_any_run(analysis: Analysis, name: str, horizon: str) -> None:
+    out = analysis.prints(name, "--out", "tables")
+    assert f"Table {name[-1]}: PPO hyperparameters" in out
+    assert cells(out, "Horizon (T)") == ["horizon", horizon, horizon]
+    assert {path.name for path in Path("tables").iterdir()} == {f"{name}.{k}" for k in ("md", "tex", "html", "csv")}
+    assert pd.read_csv(f"tables/{name}.csv").value[0] == horizon
 
 
 def test_scores_are_a_row_of_markdown_for_each_task_and_setting(two: Analysis) -> None:
@@ -134,8 +137,10 @@ def test_figure_1_is_drawn_without_any_run_beside_the_runs(analysis: Analysis) -
 def test_figure_3_is_written_and_what_it_lacks_is_told(two: Analysis) -> None:
     write_list(two.store, [entry(seed=seed) for seed in range(3)])
     out = two.prints("figure3", "--sweep", "mine", "--out", "pictures")
-    assert sorted(path.name for path in Path("pictures").iterdir()) == ["figure3.pdf", "figure3.png", "figure3.svg"]
-    assert out.splitlines()[1:] == ["Incomplete: 2 of 3 runs are done (1 new)."]
+    pictures = {f"figure3.{kind}" for kind in ("pdf", "png", "svg")}
+    tables = {f"figure3_ends.{kind}" for kind in ("csv", "html", "md", "tex")}
+    assert {path.name for path in Path("pictures").iterdir()} == pictures | tables
+    assert "Incomplete: 2 of 3 runs are done (1 new)." in out.splitlines()
 
 
 # -- publish -----------------------------------------------------------------------------------------------------------

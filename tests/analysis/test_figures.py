@@ -33,6 +33,9 @@ def columns(frame: pd.DataFrame, *names: str) -> list[tuple[float, ...]]:
     return list(frame[list(names)].itertuples(index=False, name=None))
 
 
+CLIP = "Clipping, epsilon = 0.2"
+
+
 def panels(figure: Figure) -> list[Axes]:
     return [axis for axis in figure.axes if axis.get_visible()]
 
@@ -150,13 +153,13 @@ def test_a_line_is_the_mean_against_million_steps_and_its_band_is_lowest_to_high
 
 
 def test_the_papers_end_value_is_a_mark_at_the_last_step() -> None:
-    (axis,) = panels(draw_figure3(frame_of("Hopper-v5")))
-    assert marks(axis) == [2330.0]
-    assert [list(line.get_xdata()) for line in axis.lines if line.get_marker() == "*"] == [[1.0]]
+    (axis,) = panels(draw_figure3(frame_of("Hopper-v5", labels=(CLIP, "TRPO of 2017", "Clipping, epsilon = 0.1"))))
+    assert marks(axis) == [2330.0, 2100.0]
+    assert [list(line.get_xdata()) for line in axis.lines if line.get_marker() == "*"] == [[1.0], [1.0]]
 
 
 def test_a_task_that_the_paper_does_not_have_has_no_mark() -> None:
-    hopper, ant = panels(draw_figure3(frame_of("Hopper-v5", "Ant-v5")))
+    hopper, ant = panels(draw_figure3(frame_of("Hopper-v5", "Ant-v5", labels=(CLIP,))))
     assert (len(marks(hopper)), marks(ant)) == (1, [])
 
 
@@ -167,8 +170,8 @@ def test_eight_settings_are_told_apart_by_colour_or_by_line() -> None:
 
 
 def test_every_setting_is_in_the_legend_once() -> None:
-    (legend,) = draw_figure3(frame_of("Hopper-v5", "Swimmer-v5", labels=("A", "B"))).legends
-    assert [text.get_text() for text in legend.get_texts()] == ["A", "B", "PPO (Clip), paper"]
+    (legend,) = draw_figure3(frame_of("Hopper-v5", "Swimmer-v5", labels=(CLIP, "B"))).legends
+    assert [text.get_text() for text in legend.get_texts()] == [CLIP, "the paper's, same colour", "B"]
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -103,3 +103,8 @@ def test_every_run_is_there_with_its_state_code_and_config(report: Path) -> None
     assert page.count("total_steps: 1000000") == 21
     assert "Provenance" in page
     assert "torch 2" in page
+
+
+def test_every_table_of_hyperparameters_is_there(report: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    assert [page.count(f"<h2>Table {number}: PPO hyperparameters, ") for number in (3, 4, 5)] == [1, 1, 1]

@@ -1,4 +1,4 @@
-"""Bare physics: a rollout played again with nothing but `mj_step` around it, to see what a trainer adds.
+"""Bare physics: rollouts played again with nothing but `mj_step` around them, to see what a trainer adds.
 
 The same actions from the same states, episodes begun again where they ended and with the same draws: the very same
 trajectories, in the same process, right after the trainer made them.
@@ -20,63 +20,94 @@ _PHYSICS = int(mujoco.mjtState.mjSTATE_INTEGRATION)
 
 
 class Bare(NamedTuple):
-    """Seconds of one rollout of a whole pack."""
+    """What an iteration of a whole pack comes to, its physics alone."""
 
-    steps: float  # d.ctrl[:] = action; mj_step(model, d, frame_skip)
-    resets: float  # mj_resetData, the task's draws, mj_forward
+    seconds: float  # d.ctrl[:] = action; mj_step(model, d, frame_skip)
+    resets: float  # more seconds: mj_resetData, the task's draws, mj_forward
+    steps: int  # environment steps
+
+
+class Simulator(NamedTuple):
+    """One actor's."""
+
+    place: int  # lane after lane
+    data: mujoco.MjData
+    ctrl: np.ndarray  # view of the data's
+    draws: np.random.Generator  # of its episodes
+
+
+class Moment(NamedTuple):
+    """One step of all actors that were not at rest."""
+
+    moving: Sequence[Simulator]
+    actions: np.ndarray  # [L * N, action]
+    ended: Sequence[Simulator]
 
 
 class Replay:
-    """The state of a pack's simulators before a rollout, and what to do with it after."""
+    """The state of a pack's simulators before some rollouts, and what to do with it after."""
 
     def __init__(self, pack: Pack) -> None:
         self.env: Any = pack.env
         self.lanes = pack.lanes
         self.states = [self.env.get_state(lane) for lane in self.lanes]
 
-    def run(self, rollout: Rollout) -> Bare:
-        """Play the rollout again and time it; RuntimeError if it ends elsewhere."""
+    def run(self, rollouts: Sequence[Rollout]) -> Bare:
+        """Play the rollouts again, one after the other, and time them; RuntimeError if they end elsewhere."""
         simulators = self._simulators()
-        actions = _by_time(rollout.action.double().cpu().numpy()[self.lanes])
-        over = _by_time((rollout.terminated | rollout.truncated)[self.lanes])
-        ended = [np.flatnonzero(row).tolist() for row in over]
-        bare = self._play(simulators, actions, ended)
+        moments = [moment for rollout in rollouts for moment in self._moments(rollout, simulators)]
+        seconds, resets = self._play(moments)
         task = self.env._task
-        now = np.stack([np.concatenate(task.watch(data)) for data, _, _ in simulators])
-        obs = rollout.obs[self.lanes, -1].reshape(len(now), -1)
+        now = np.stack([np.concatenate(task.watch(simulator.data)) for simulator in simulators])
+        obs = rollouts[-1].obs[self.lanes, -1].reshape(len(now), -1)
         if not np.array_equal(task.observe(now), obs, equal_nan=True):
-            raise RuntimeError("the rollout played again ends elsewhere: bare physics cannot be compared")
-        return bare
+            raise RuntimeError("the rollouts played again end elsewhere: bare physics cannot be compared")
+        return Bare(seconds, resets, sum(len(moment.moving) for moment in moments))
 
-    def _simulators(self) -> list[tuple[mujoco.MjData, np.ndarray, np.random.Generator]]:
-        """Fresh ones in the states noted: data, view of its ctrl, and the generator of its episodes."""
-        model, simulators = self.env._model, []
+    def _simulators(self) -> list[Simulator]:
+        """Fresh ones in the states noted."""
+        model = self.env._model
+        simulators: list[Simulator] = []
         for state in self.states:
             for physics, generator in zip(state["physics"].numpy(), state["generators"], strict=True):
                 data, draws = mujoco.MjData(model), np.random.Generator(np.random.PCG64())
                 mujoco.mj_setState(model, data, physics, _PHYSICS)
                 draws.bit_generator.state = generator
-                simulators.append((data, data.ctrl, draws))
+                simulators.append(Simulator(len(simulators), data, data.ctrl, draws))
         return simulators
 
-    def _play(self, simulators: Sequence[Any], actions: np.ndarray, ended: Sequence[list[int]]) -> Bare:
-        mj_step, model, frame_skip = mujoco.mj_step, self.env._model, self.env._task.frame_skip
-        numbered = [(index, data, ctrl) for index, (data, ctrl, _) in enumerate(simulators)]
-        resets, start = 0.0, time.perf_counter()
-        for row, over in zip(actions, ended, strict=True):
-            for index, data, ctrl in numbered:
-                ctrl[:] = row[index]
-                mj_step(model, data, frame_skip)
-            if over:
-                before = time.perf_counter()
-                for index in over:
-                    self._begin(simulators[index][0], simulators[index][2])
-                resets += time.perf_counter() - before
-        return Bare(time.perf_counter() - start - resets, resets)
+    def _moments(self, rollout: Rollout, simulators: Sequence[Simulator]) -> list[Moment]:
+        """A rollout by time, until all actors are at rest."""
 
-    def _begin(self, data: mujoco.MjData, draws: np.random.Generator) -> None:
+        def chosen(mask: np.ndarray) -> list[Simulator]:
+            return [simulators[place] for place in np.flatnonzero(mask).tolist()]
+
+        actions = _by_time(rollout.action.double().cpu().numpy()[self.lanes])
+        ended = [chosen(row) for row in _by_time((rollout.terminated | rollout.truncated)[self.lanes])]
+        if rollout.stepped is None:
+            return [Moment(simulators, *both) for both in zip(actions, ended, strict=True)]
+        moving = [chosen(row) for row in _by_time(rollout.stepped[self.lanes])]
+        return [Moment(*all_three) for all_three in zip(moving, actions, ended, strict=True) if all_three[0]]
+
+    def _play(self, moments: Sequence[Moment]) -> tuple[float, float]:
+        """Seconds of stepping and of beginning episodes again."""
+        mj_step, model, frame_skip = mujoco.mj_step, self.env._model, self.env._task.frame_skip
+        resets, start = 0.0, time.perf_counter()
+        for moving, actions, ended in moments:
+            for place, data, ctrl, _ in moving:
+                ctrl[:] = actions[place]
+                mj_step(model, data, frame_skip)
+            if ended:
+                before = time.perf_counter()
+                for simulator in ended:
+                    self._begin(simulator)
+                resets += time.perf_counter() - before
+        return time.perf_counter() - start - resets, resets
+
+    def _begin(self, simulator: Simulator) -> None:
+        data = simulator.data
         mujoco.mj_resetData(self.env._model, data)
-        data.qpos[:], data.qvel[:] = self.env._task.reset(self.env._model, draws)
+        data.qpos[:], data.qvel[:] = self.env._task.reset(self.env._model, simulator.draws)
         mujoco.mj_forward(self.env._model, data)
 
 

@@ -1,4 +1,4 @@
-"""A pack of ours to be measured: `python -m tests.bench.ours TASK SIZE OUTPUTS`, started by program.py.
+"""A pack of ours to be measured: `python -m tests.bench.ours TASK ALGORITHM SIZE OUTPUTS`, started by program.py.
 
 It goes the way of `python -m ppo -m ...`: composes its runs, opens their folders, trains and records them.
 """
@@ -18,16 +18,19 @@ TABLE_1 = [
     *(["surrogate=kl_adaptive", f"surrogate.d_targ={v}"] for v in (0.003, 0.01, 0.03)),
     *(["surrogate=kl_fixed", f"surrogate.beta={v}"] for v in (0.3, 1, 3, 10)),
 ]
-CLIP = [["surrogate=clip", "surrogate.epsilon=0.2"]]
-SEEDS = range(3)
+DEFAULTS: list[list[str]] = [[]]  # of PPO: clipping with epsilon = 0.2
 
 
-def configs(task: str, size: int, outputs: str) -> list[Config]:
-    """33 runs: every setting of Table 1 with three seeds. Fewer: clipping with that many seeds."""
+def configs(task: str, algorithm: str, size: int, outputs: str) -> list[Config]:
+    """A pack of one setting, seeds from 0; 33 runs of PPO are every setting of Table 1 with three seeds."""
     execution = [f"env={task}", "compile=true", f"outputs={outputs}", "checkpoint_seconds=1e9"]
-    runs = [(setting, seed) for setting in (TABLE_1 if size > len(SEEDS) else CLIP) for seed in SEEDS][:size]
-    assert len(runs) == size
-    return [compose([*execution, *setting, f"seed={seed}"]) for setting, seed in runs]
+    settings = TABLE_1 if (algorithm, size) == ("ppo", 33) else DEFAULTS
+    seeds = range(size // len(settings))
+    return [
+        compose([*execution, f"algorithm={algorithm}", *setting, f"seed={seed}"])
+        for setting in settings
+        for seed in seeds
+    ]
 
 
 class Measured:
@@ -40,7 +43,7 @@ class Measured:
         from tests.bench.gate import Gate
         from tests.bench.probe import Probe
 
-        self.gate = Gate()
+        self.gate = Gate(lambda: 0)
         paths = [run_folder(config) for config in runs]
         folders = [RunFolder(path, config) for path, config in zip(paths, runs, strict=True)]
         for folder in folders:
@@ -49,9 +52,12 @@ class Measured:
         outcomes = [Outcome(config, path) for path, config in zip(paths, runs, strict=True)]
         self.session = Session([Member(o, f) for o, f in zip(outcomes, folders, strict=True)])
         pack: Any = self.session.pack
-        self.pack, self.probe, self.iterate = pack, Probe(pack), pack.iterate
-        pack.iterate = self._iterate
-        self.rollout: Any = None
+        self.gate.taken = lambda: int(pack.steps.sum())
+        self.pack, self.probe = pack, Probe(pack)
+        self.iterate, self.collect = pack.iterate, pack.collector.collect
+        pack.iterate, pack.collector.collect = self._iterate, self._collect
+        self.rollouts: list[Any] = []  # of the first iteration of a measurement
+        self.catching = False
         self.replay: Any = None
         self.gate.on_start, self.gate.on_end = self._start, self._end
 
@@ -65,15 +71,21 @@ class Measured:
             self.gate.reply(checkpoint=time.perf_counter() - self.gate.last)
 
     def _iterate(self) -> Any:
-        rollout, columns = self.iterate()
-        if self.rollout is None:
-            self.rollout = rollout
-        return rollout, columns
+        iteration = self.iterate()
+        self.catching = False
+        return iteration
+
+    def _collect(self, *arguments: Any, **named: Any) -> Any:
+        rollout = self.collect(*arguments, **named)
+        if self.catching:
+            self.rollouts.append(rollout)
+        return rollout
 
     def _start(self, replay: bool) -> None:
         from tests.bench.bare import Replay
 
-        self.rollout, self.replay = None, Replay(self.pack) if replay else None
+        self.rollouts, self.catching = [], replay
+        self.replay = Replay(self.pack) if replay else None
         self.probe.reset()
 
     def _end(self) -> dict[str, Any]:
@@ -82,14 +94,12 @@ class Measured:
         if self.replay is None:
             return firsts
         parts = self.probe.parts(sum(self.gate.seconds))
-        bare = self.replay.run(self.rollout)
-        self.gate.last = time.perf_counter()  # the replay is no part of what comes next
-        return {"parts": parts, "bare": bare.steps, "bare_resets": bare.resets}
+        return {"parts": parts, "bare": self.replay.run(self.rollouts)._asdict()}
 
 
-def main(task: str, size: str, outputs: str) -> None:
+def main(task: str, algorithm: str, size: str, outputs: str) -> None:
     """Compose, build, train."""
-    runs = configs(task, int(size), outputs)
+    runs = configs(task, algorithm, int(size), outputs)
     import torch  # after composing, as the command line does
 
     torch.set_num_threads(1)

@@ -1,15 +1,19 @@
-"""Stable-Baselines3's PPO to be measured beside ours: `python -m tests.bench.peers ENV_ID`, started by program.py."""
+"""Stable-Baselines3 to be measured beside ours: `python -m tests.bench.peers PEER ENV_ID`, started by program.py."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
-from stable_baselines3 import PPO
+from sb3_contrib import TRPO
+from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from stable_baselines3.common.vec_env import VecNormalize
 
 from tests.bench.gate import Gate
@@ -20,26 +24,37 @@ class Stop(Exception):
 
 
 class Iterations(BaseCallback):
-    """Passes the gate before each collecting, which is after the update before it."""
+    """Passes the gate before every so many collectings, which is after the update before them."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, rollouts: int) -> None:
         super().__init__()
-        self.gate = gate
+        self.gate = Gate(lambda: self.num_timesteps)
+        self.rollouts, self.begun = rollouts, 0
 
     def _on_rollout_start(self) -> None:
-        if self.gate():
+        if self.begun % self.rollouts == 0 and self.gate():
             raise Stop
+        self.begun += 1
 
     def _on_step(self) -> bool:
         return True
 
 
-def make(env_id: str) -> PPO:
-    """Table 3's hyperparameters, and observations normalised as its users do; everything else as it comes."""
-    env: Any = VecNormalize(make_vec_env(env_id, n_envs=1, seed=0), norm_reward=False, clip_obs=5.0)
+def normalised(env_id: str, n_envs: int) -> Any:
+    """Environments with observations normalised as users of Stable-Baselines3 do, in this process."""
+    return VecNormalize(make_vec_env(env_id, n_envs=n_envs, seed=0), norm_reward=False, clip_obs=5.0)
+
+
+def network(*hidden: int) -> dict[str, Any]:
+    """Separate tanh networks for policy and value."""
+    return {"net_arch": {"pi": [*hidden], "vf": [*hidden]}, "activation_fn": torch.nn.Tanh}
+
+
+def ppo(env_id: str) -> PPO:
+    """Table 3's hyperparameters; everything else as it comes."""
     return PPO(
         "MlpPolicy",
-        env,
+        normalised(env_id, 1),
         n_steps=2048,
         batch_size=64,
         n_epochs=10,
@@ -50,20 +65,83 @@ def make(env_id: str) -> PPO:
         ent_coef=0.0,
         vf_coef=1.0,
         max_grad_norm=1e9,  # none
-        policy_kwargs={"net_arch": {"pi": [64, 64], "vf": [64, 64]}, "activation_fn": torch.nn.Tanh},
+        policy_kwargs=network(64, 64),
         seed=0,
         device="cpu",
     )
 
 
-def main(env_id: str) -> None:
+def a2c(env_id: str) -> A2C:
+    """conf/algorithm/a2c.yaml."""
+    rmsprop = {"optimizer_class": RMSpropTFLike, "optimizer_kwargs": {"alpha": 0.99, "eps": 1e-5}}
+    return A2C(
+        "MlpPolicy",
+        normalised(env_id, 16),
+        n_steps=5,
+        learning_rate=lambda remaining: 7e-4 * remaining,
+        gamma=0.99,
+        gae_lambda=1.0,
+        ent_coef=0.0,
+        vf_coef=0.25,  # of the mean squared error: 0.5 of half of it
+        max_grad_norm=0.5,
+        policy_kwargs=network(64, 64) | rmsprop,
+        seed=0,
+        device="cpu",
+    )
+
+
+def a2c_as_it_comes(env_id: str) -> A2C:
+    """What A2C("MlpPolicy", env_id) is: one environment, observations as they are."""
+    return A2C("MlpPolicy", env_id, seed=0, device="cpu")
+
+
+def trpo(env_id: str) -> TRPO:
+    """conf/algorithm/trpo.yaml; every 5th sample alone is used for gradient and line search too, which we do not do."""
+    return TRPO(
+        "MlpPolicy",
+        normalised(env_id, 1),
+        n_steps=1024,
+        batch_size=64,
+        n_critic_updates=5,  # epochs
+        learning_rate=1e-3,
+        gamma=0.99,
+        gae_lambda=0.98,
+        cg_max_steps=10,
+        cg_damping=0.1,
+        line_search_shrinking_factor=0.5,
+        line_search_max_iter=10,
+        target_kl=0.01,
+        sub_sampling_factor=5,
+        policy_kwargs=network(32, 32),
+        seed=0,
+        device="cpu",
+    )
+
+
+class Peer(NamedTuple):
+    """A program of others, and how many of its rollouts count as one iteration: about 2000 environment steps."""
+
+    make: Callable[[str], OnPolicyAlgorithm]
+    rollouts: int = 1
+
+
+PEERS = {
+    "ppo": Peer(ppo),
+    "a2c": Peer(a2c, rollouts=25),
+    "a2c-as-it-comes": Peer(a2c_as_it_comes, rollouts=400),
+    "trpo": Peer(trpo, rollouts=2),
+}
+
+
+def main(peer: str, env_id: str) -> None:
     """Train until the gate says stop."""
     torch.set_num_threads(1)
-    gate = Gate()
+    make, rollouts = PEERS[peer]
+    iterations = Iterations(rollouts)
     try:
-        make(env_id).learn(10**9, callback=Iterations(gate))
+        make(env_id).learn(10**9, callback=iterations)
     except Stop:
-        gate.reply(checkpoint=time.perf_counter() - gate.last)
+        iterations.gate.reply(checkpoint=time.perf_counter() - iterations.gate.last)
 
 
 if __name__ == "__main__":

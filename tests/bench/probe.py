@@ -8,6 +8,10 @@ from typing import Any
 
 from ppo.pack import Pack
 
+LEARNING = ("estimate_advantages", "update")  # by a learner; the second includes the next
+FITTING = "value_fit"  # of the learners that have one
+ACTING = ("noise", "push", "refresh")  # by an actor, besides acting
+
 
 class Timed:
     """A callable with a clock; everything else of it is as it was."""
@@ -38,16 +42,21 @@ class Probe:
         self.clocks: dict[str, Timed] = {}
         self._wrap(env, "_advance", "physics")
         self._wrap(env, "_start", "resets")
-        self._wrap(env, "step", "step")
-        self._wrap(learner, "estimate_advantages", "advantages")
-        self._wrap(learner, "update", "update")
+        self._wrap(env, "step")
+        for name in LEARNING:
+            self._wrap(learner, name)
+        self._wrap(learner, FITTING)
+        for name in ACTING:
+            self._wrap(learner.actor, name)
         self.clocks["network"], self.clocks["filter"] = Timed(None), Timed(pack.obs_filter)
         collector.collect = self._collect(collector.collect, learner)
-        self._wrap(collector, "collect", "collect")
+        self._wrap(collector, "collect")
 
-    def _wrap(self, owner: Any, method: str, name: str) -> None:
-        self.clocks[name] = Timed(getattr(owner, method))
-        setattr(owner, method, self.clocks[name])
+    def _wrap(self, owner: Any, attribute: str, name: str | None = None) -> None:
+        """Put a clock around a callable that `owner` has; one it has not takes no time."""
+        clock = self.clocks[name or attribute] = Timed(getattr(owner, attribute, None))
+        if clock.function is not None:
+            setattr(owner, attribute, clock)
 
     def _collect(self, collect: Callable[..., Any], learner: Any) -> Callable[..., Any]:
         """`collect` with clocks around the two callables it is given."""
@@ -67,15 +76,18 @@ class Probe:
     def parts(self, wall: float) -> dict[str, float]:
         """Seconds by part, adding up to `wall`: the time of the iterations since `reset`."""
         s = {name: clock.seconds for name, clock in self.clocks.items()}
-        learning = s["advantages"] + s["update"]
+        noise = s["noise"] + s["push"]
         return {
             "physics": s["physics"],
             "resets": s["resets"],
             "env_rest": s["step"] - s["physics"] - s["resets"],  # observations, rewards, terminations
             "network": s["network"],
             "filter": s["filter"],
-            "collect_rest": s["collect"] - s["step"] - s["network"] - s["filter"],  # noise, bookkeeping
-            "advantages": s["advantages"],
-            "update": s["update"],
-            "records": wall - s["collect"] - learning,  # counting episodes, run folders, progress
+            "noise": noise,
+            "collect_rest": s["collect"] - s["step"] - s["network"] - s["filter"] - noise,  # bookkeeping
+            "advantages": s["estimate_advantages"],
+            "update": s["update"] - s["refresh"] - s["value_fit"],
+            "value_fit": s["value_fit"],
+            "refresh": s["refresh"],  # giving the actor its new parameters
+            "records": wall - s["collect"] - s["estimate_advantages"] - s["update"],  # episodes, run folders, progress
         }

@@ -1,4 +1,4 @@
-"""From figures to rows, and from rows to what is printed and written."""
+"""From figures to rows, of PPO's packs, and from rows to what is printed and written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.bench.schedule import HORIZON, Figures
+from tests.bench.schedule import Figures
+from tests.bench.turns import Reply
 
 Row = dict[str, Any]
 
@@ -21,88 +22,104 @@ SPEEDS = {
     "two peers": "2 x SB3",
     "two 33": "2 x 33",
 }
-RATIOS = {"1": "alone / SB3", "3": "3 / SB3", "33": "33 / SB3", "two 33": "2x33 / 2xSB3"}
+RATIOS = {
+    ("1", "peer"): "alone / SB3",
+    ("3", "peer"): "3 / SB3",
+    ("33", "peer"): "33 / SB3",
+    ("two 33", "two peers"): "2x33 / 2xSB3",
+}
 BARE, MEMORY, START = "total / bare", "33: GiB", "33: first step s"
 
 
 class Target(NamedTuple):
-    """What the issue asks for of a column, and how its tasks become one figure."""
+    """What is asked for of a figure."""
 
     bound: float
     at_least: bool
-    overall: Callable[[Sequence[float]], float]
 
-    def reached(self, value: float) -> bool:
+    def __str__(self) -> str:
+        return f"{'>=' if self.at_least else '<='} {self.bound:g}"
+
+    def verdict(self, value: float) -> str:
         """Whether a figure is good enough."""
-        return value >= self.bound if self.at_least else value <= self.bound
+        return "yes" if (value >= self.bound if self.at_least else value <= self.bound) else "NO"
 
 
 TARGETS = {
-    RATIOS["1"]: Target(3, True, statistics.geometric_mean),
-    RATIOS["3"]: Target(7, True, statistics.geometric_mean),
-    RATIOS["33"]: Target(10, True, statistics.geometric_mean),
-    BARE: Target(1.8, False, statistics.geometric_mean),
-    MEMORY: Target(1.5, False, max),
-    START: Target(10, False, max),
+    RATIOS["1", "peer"]: Target(3, True),
+    RATIOS["3", "peer"]: Target(7, True),
+    RATIOS["33", "peer"]: Target(10, True),
+    BARE: Target(1.8, False),
+    MEMORY: Target(1.5, False),
+    START: Target(10, False),
 }
 
 
 def speed_row(task: str, figures: Figures) -> Row:
     """Environment steps per second and ratios of one task: medians over the repeats."""
     row: Row = {"task": task}
-    row |= {name: _median(figures.speeds.get(key)) for key, name in SPEEDS.items()}
-    row |= {name: _median(figures.ratios.get(key)) for key, name in RATIOS.items()}
+    row |= {name: median(figures.speeds.get(key)) for key, name in SPEEDS.items()}
+    row |= {name: median(figures.ratios.get(key)) for key, name in RATIOS.items()}
+    start = figures.start
     return row | {
-        BARE: statistics.median(_total_over_bare(reply) for reply in figures.replies[33]),
+        BARE: statistics.median(total_over_bare(reply) for reply in figures.replies["33"]),
         MEMORY: figures.memory / 2**30,
-        START: figures.start["first_step"],
-        "33: first update s": figures.start["first_update"],
-        "33: compiling s": max(0.0, figures.start["first_iteration"] - 33 * HORIZON / row[SPEEDS["33"]]),
+        START: start["first_step"],
+        "33: first update s": start["first_update"],
+        "33: compiling s": max(0.0, start["first_iteration"] - start["first_steps"] / row[SPEEDS["33"]]),
     }
 
 
 def breakdown_rows(task: str, figures: Figures) -> list[Row]:
-    """Where each microsecond of an environment step goes, per pack size; parts add up to `total`."""
-    rows = []
-    for size, replies in sorted(figures.replies.items()):
-        steps = size * HORIZON
-        iterations = sum(len(reply["seconds"]) for reply in replies)
-        row: Row = {"task": task, "pack": size}
-        for part in replies[0]["parts"]:
-            row[part] = sum(reply["parts"][part] for reply in replies) / iterations / steps * 1e6
-        row["total"] = sum(sum(reply["seconds"]) for reply in replies) / iterations / steps * 1e6
-        row["bare"] = statistics.mean(reply["bare"] for reply in replies) / steps * 1e6
-        row["bare_resets"] = statistics.mean(reply["bare_resets"] for reply in replies) / steps * 1e6
-        row["total/bare"] = statistics.median(_total_over_bare(reply) for reply in replies)
-        row["save s"] = figures.checkpoint[size]
-        rows.append(row)
-    return rows
+    """Where each microsecond of an environment step goes, per pack size."""
+    return [
+        {"task": task, "pack": size, **breakdown(replies), "save s": figures.checkpoint[size]}
+        for size, replies in sorted(figures.replies.items(), key=lambda item: int(item[0]))
+    ]
 
 
-def _total_over_bare(reply: Row) -> float:
-    """Time of an iteration over that of its `mj_step` alone, played again right after."""
-    return statistics.mean(reply["seconds"]) / reply["bare"]
+def breakdown(replies: Sequence[Reply]) -> Row:
+    """Microseconds per environment step: parts, which add up to `total`, and bare physics beside it."""
+    steps = sum(sum(reply["steps"]) for reply in replies)
+    row: Row = {part: sum(reply["parts"][part] for reply in replies) / steps * 1e6 for part in replies[0]["parts"]}
+    row["total"] = sum(sum(reply["seconds"]) for reply in replies) / steps * 1e6
+    played = sum(reply["bare"]["steps"] for reply in replies)
+    row["bare"] = sum(reply["bare"]["seconds"] for reply in replies) / played * 1e6
+    row["bare_resets"] = sum(reply["bare"]["resets"] for reply in replies) / played * 1e6
+    row["total/bare"] = statistics.median(total_over_bare(reply) for reply in replies)
+    return row
+
+
+def total_over_bare(reply: Reply) -> float:
+    """Time of an environment step over that of its `mj_step` alone, played again right after."""
+    bare = reply["bare"]
+    return (sum(reply["seconds"]) / sum(reply["steps"])) / (bare["seconds"] / bare["steps"])
+
+
+def median(values: Sequence[float] | None) -> float:
+    """Of the repeats; NaN if there are none."""
+    return statistics.median(values) if values else math.nan
 
 
 def overall_row(rows: Sequence[Row]) -> Row:
     """Geometric means over the tasks; of memory and start, the worst."""
     overall: Row = {"task": "all"}
     for name in list(rows[0])[1:]:
-        values = [row[name] for row in rows]
-        pool = TARGETS[name].overall if name in TARGETS else statistics.geometric_mean
-        if name.startswith("33: "):
-            pool = max
-        overall[name] = math.nan if any(math.isnan(v) for v in values) else pool(values)
+        pool = max if name.startswith("33: ") else statistics.geometric_mean
+        overall[name] = pooled([row[name] for row in rows], pool)
     return overall
+
+
+def pooled(values: Sequence[float], pool: Callable[[Sequence[float]], float] = statistics.geometric_mean) -> float:
+    """One figure of all tasks; NaN if any is missing."""
+    return math.nan if any(math.isnan(v) for v in values) else pool(values)
 
 
 def verdict_rows(overall: Row) -> list[Row]:
     """The targets, and whether they are reached."""
-    bounds, reached = {"task": "target"}, {"task": "reached"}
-    for name, target in TARGETS.items():
-        bounds[name] = f"{'>=' if target.at_least else '<='} {target.bound:g}"
-        reached[name] = "yes" if target.reached(overall[name]) else "NO"
-    return [bounds, reached]
+    bounds = {name: str(target) for name, target in TARGETS.items()}
+    verdicts = {name: target.verdict(overall[name]) for name, target in TARGETS.items()}
+    return [{"task": "target", **bounds}, {"task": "reached", **verdicts}]
 
 
 def text(rows: Sequence[Row], columns: Sequence[str]) -> str:
@@ -121,10 +138,6 @@ def write(path: Path, rows: Sequence[Row]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(rows[0])
         writer.writerows([f"{v:.4g}" if isinstance(v, float) else v for v in row.values()] for row in rows)
-
-
-def _median(values: Sequence[float] | None) -> float:
-    return statistics.median(values) if values else math.nan
 
 
 def _shown(value: Any) -> str:

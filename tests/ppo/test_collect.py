@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.collect import Collector, Episode, PolicyActor, Rollout, UniformActor
+from ppo.collect import Collector, Episode, Length, PolicyActor, Rollout, UniformActor
 from ppo.envs.lockstep import Bools, Floats, Spec, Step
 from ppo.errors import UserError
 from ppo.filters import ObsFilter
@@ -68,7 +68,8 @@ def make_collector() -> Collector:
 
 def collect(collector: Collector, horizon: int, before: int = 0, *, keep_final: bool = False) -> Rollout:
     steps = np.full(LANES, before)
-    return collector.collect(Recorder(), ObsFilter(LANES, 1, enabled=True), horizon, steps=steps, keep_final=keep_final)
+    obs_filter, length = ObsFilter(LANES, 1, enabled=True), Length(horizon)
+    return collector.collect(Recorder(), obs_filter, length, steps=steps, keep_final=keep_final)
 
 
 # -- acting ------------------------------------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ def test_actions_reach_the_environment_as_sampled_however_large() -> None:
 def test_what_is_acted_on_is_filtered_and_what_is_stored_is_raw() -> None:
     collector, actor, obs_filter = make_collector(), Recorder(), ObsFilter(LANES, 1, enabled=True)
     obs_filter.update(np.full((LANES, 1000, 1), 2.0))
-    rollout = collector.collect(actor, obs_filter, 4, steps=np.zeros(LANES, int), keep_final=False)
+    rollout = collector.collect(actor, obs_filter, Length(4), steps=np.zeros(LANES, int), keep_final=False)
     np.testing.assert_allclose(np.stack(actor.seen)[:, 0, 0, 0], [-5, -5, 0, 5], atol=1e-2)
     assert rollout.obs[0, 3, 0, 0] == 3
 

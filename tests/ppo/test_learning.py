@@ -47,7 +47,7 @@ class Bandit:
         over = np.ones(reward.shape, bool)
         return Step(self.reset(), reward, over, ~over, final)
 
-    def set_active(self, lanes: Bools) -> None:
+    def set_active(self, actors: Bools) -> None:
         """All are."""
 
 
@@ -71,7 +71,7 @@ class Lock:
         self.at = np.where(over, 0, self.at + 1)
         return Step(self.reset(), opened.astype(float), over, np.zeros_like(over), final)
 
-    def set_active(self, lanes: Bools) -> None:
+    def set_active(self, actors: Bools) -> None:
         """All are."""
 
 

@@ -22,7 +22,7 @@ class Counting:
     def __init__(self, generators: list[list[np.random.Generator]]) -> None:
         self.generators = generators
         self.clock = np.zeros((len(generators), len(generators[0])), np.int64)
-        self.active = np.ones(len(generators), bool)
+        self.active = np.ones_like(self.clock, bool)
         self.failures: dict[int, Exception] = {}
 
     def look(self) -> Floats:
@@ -37,8 +37,8 @@ class Counting:
         obs = self.look()
         return Step(obs, (self.clock - 1) // 3 * 1.0, over, np.zeros_like(over), obs)
 
-    def set_active(self, lanes: Bools) -> None:
-        self.active = lanes.copy()
+    def set_active(self, actors: Bools) -> None:
+        self.active = actors.copy()
 
     def get_state(self, lane: int) -> dict[str, Any]:
         return {"clock": self.clock[lane].copy(), "states": [g.bit_generator.state for g in self.generators[lane]]}
@@ -129,7 +129,7 @@ def test_a_lane_that_retires_stands_still_while_the_others_go_on() -> None:
 
 def test_progress_through_training_drives_the_schedules() -> None:
     pack = learning_pack("algorithm.lr_schedule=linear", "algorithm.epsilon_schedule=linear", "total_steps=32")
-    columns = [pack.iterate()[1] for _ in range(4)]
+    columns = [pack.iterate().columns[0] for _ in range(4)]
     assert [c["lr"][0] for c in columns] == pytest.approx([0.01, 0.0075, 0.005, 0.0025])
     assert [c["epsilon"][0] for c in columns] == pytest.approx([0.2, 0.15, 0.1, 0.05])
 

@@ -148,7 +148,7 @@ def test_a_finished_run_made_by_other_code_is_shown_and_not_trained_again(tmp_pa
 
 def test_a_run_done_in_one_sweep_is_done_in_the_other(tmp_path: Path) -> None:
     narrow = ["env=hopper", "seed=0", f"outputs={tmp_path}"]
-    (shared,) = sweep_runs(load("figure3"), narrow)
+    (shared,) = sweep_runs(load("figure3"), narrow, ["Clipping, epsilon = 0.2"])
     write(shared, state="done", result=RESULT)
     made = plan(sweep_runs(load("table1"), narrow))
     assert made.of(State.DONE) == [shared]

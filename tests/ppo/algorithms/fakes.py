@@ -51,7 +51,8 @@ def make_rollout(horizon: int = 32, actors: int = 1, *, keep_final: bool = False
     final_obs[terminated | truncated] += 1.0  # not what the next episode starts with
     action = torch.from_numpy(rng.normal(size=(*grid, 2))).float()
     final = final_obs if keep_final else None
-    return Rollout(obs, final, action, rng.normal(size=grid), terminated, truncated, [[], [], []])
+    reward, taken = rng.normal(size=grid), np.full(3, horizon * actors)
+    return Rollout(obs, final, action, reward, terminated, truncated, None, taken, [[], [], []])
 
 
 def learn(learner: PPOLearner, rollout: Rollout, progress: Floats = START, obs_filter: ObsFilter | None = None) -> dict:

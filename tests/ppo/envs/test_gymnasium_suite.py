@@ -108,7 +108,7 @@ def test_a_lane_that_is_not_active_never_changes() -> None:
     actions = random_actions(suite, 30, 3, 1)
     before = suite.step(actions[0])
     kept = [(rows, rows.copy()) for rows in before]
-    suite.set_active(np.array([True, False, True]))
+    suite.set_active(np.array([[True], [False], [True]]))
     for action in actions:
         step = suite.step(action)
         for rows, old in zip(step, before, strict=True):
@@ -143,7 +143,7 @@ def test_an_exception_takes_out_its_own_lane_only(probe: type[Probe]) -> None:
     suite.reset()
     first = suite.step(np.zeros((3, 1, 1)))
     second = suite.step(np.array([0.0, 2.0, 0.0]).reshape(3, 1, 1))
-    suite.set_active(np.ones(3, np.bool_))  # what has failed does not come back
+    suite.set_active(np.ones((3, 1), np.bool_))  # what has failed does not come back
     third = suite.step(np.zeros((3, 1, 1)))
     assert {lane: str(error) for lane, error in suite.failures.items()} == {1: "the simulator is gone"}
     assert first.obs[1] == second.obs[1] == third.obs[1]

@@ -172,10 +172,10 @@ def test_a_restored_lane_that_is_not_active_stays_as_it_was(task_id: str) -> Non
         last = original.step(action)
     for lane in range(2):
         restored.set_state(lane, through_a_file(original.get_state(lane)))
-    restored.set_active(np.zeros(2, np.bool_))
+    restored.set_active(np.zeros((2, 2), np.bool_))
     for action in actions[:5]:
         assert_same_bits(restored.step(action), last)
-    restored.set_active(np.ones(2, np.bool_))
+    restored.set_active(np.ones((2, 2), np.bool_))
     for action in actions[20:]:
         assert_same_bits(restored.step(action), original.step(action))
 
@@ -192,12 +192,12 @@ def test_a_lane_that_is_not_active_never_changes_and_goes_on_where_it_stopped() 
     actions = random_actions(paused, 80, 3, 2)
     for action in actions[:40]:
         before, _, _ = paused.step(action), steady.step(action), stopped.step(action)
-    paused.set_active(np.array([True, False, True]))
+    paused.set_active(np.array([[True, True], [False, False], [True, True]]))
     for action in actions[40:]:
         step, expected = paused.step(action), steady.step(action)
         assert_same_bits(lanes_of(step, [1]), lanes_of(before, [1]))
         assert_same_bits(lanes_of(step, [0, 2]), lanes_of(expected, [0, 2]))
-    paused.set_active(np.ones(3, np.bool_))
+    paused.set_active(np.ones((3, 2), np.bool_))
     for action in actions[:40]:
         assert_same_bits(lanes_of(paused.step(action), [1]), lanes_of(stopped.step(action), [1]))
 
@@ -231,7 +231,7 @@ def test_an_exception_takes_out_its_own_lane_only(monkeypatch: pytest.MonkeyPatc
         assert_same_bits(lanes_of(step, [0, 2]), lanes_of(expected, [0, 2]))
         if t >= 10:
             assert step.obs[1].tobytes() == before["obs"].numpy().tobytes()
-            broken.set_active(np.ones(3, np.bool_))  # what has failed does not come back
+            broken.set_active(np.ones((3, 2), np.bool_))  # what has failed does not come back
     assert list(broken.failures) == [1]
     assert str(broken.failures[1]) == "out of memory"
 
@@ -258,7 +258,7 @@ def test_returned_arrays_never_change_afterwards() -> None:
     first = suite.reset()
     kept: list[tuple[Any, Any]] = [(first, first.copy())]
     for t, action in enumerate(random_actions(suite, 30, 3, 1)):
-        suite.set_active(np.array([True, t % 2 == 0, True]))
+        suite.set_active(np.array([[True], [t % 2 == 0], [True]]))
         kept += [(rows, rows.copy()) for rows in suite.step(action)]
         suite.set_state(0, suite.get_state(0))
     assert all(rows.tobytes() == copied.tobytes() for rows, copied in kept)
