@@ -14,6 +14,7 @@ DONE, MISTAKE = 0, 2
 COMMANDS = (  # name, what it does, the sweep it is of unless told otherwise
     ("table1", "normalised score per setting, with interval, beside the paper's", "table1"),
     ("robust", "beyond the paper: median, IQM, optimality gap, sample efficiency, profiles", "table1"),
+    ("order", "which settings are told apart by their intervals, and which are not", "table1"),
     ("report", "one HTML file with tables, figures and every run", "table1"),
     ("table2", "games won per algorithm", "table2"),
     ("table3", "hyperparameters of PPO on MuJoCo, from conf/", None),
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("--store", type=Path, help="folder of the runs (default: outputs, outputs/published)")
         if name == "report":
             one.add_argument("--out", type=Path, metavar="FILE", help="default: outputs/report-SWEEP.html")
-        if name.startswith(("table", "figure", "robust")):
+        if name.startswith(("table", "figure", "robust", "order")):
             one.add_argument("--out", type=Path, metavar="FOLDER", help="write files there")
         if name == "publish":
             one.add_argument("--out", type=Path, default=Path("outputs/published"), help="default: %(default)s")

@@ -11,6 +11,7 @@ import pandas as pd
 from rich.console import Console
 
 from analysis import ends, figures, hyperparameters
+from analysis import order as pairs
 from analysis import robust as beyond
 from analysis import scores as published_scores
 from analysis import table1 as surrogates
@@ -42,6 +43,12 @@ def robust(options: argparse.Namespace) -> None:
     show(beyond.to_table(beyond.compute(runs, reference), runs), "robust", options.out)
     if options.out is not None:
         _saved(figures.save(figures.draw_profiles(beyond.profiles(runs, reference)), options.out, "profiles"))
+
+
+def order(options: argparse.Namespace) -> None:
+    """Print which settings are told apart."""
+    runs = _runs(options)
+    show(pairs.to_table(pairs.compute(runs, _reference(runs)), runs), "order", options.out)
 
 
 def report(options: argparse.Namespace) -> None:

@@ -43,7 +43,9 @@ class Progress:
             sys.stderr.write("\n")
 
     def _done(self) -> int:
-        return int(self.pack.steps[: self.pack.size].sum())
+        """Steps of all lanes; whole episodes may take a lane beyond its goal."""
+        pack = self.pack
+        return int(np.minimum(pack.steps, pack.goals)[: pack.size].sum())
 
     def _draw(self, line: str) -> None:
         if self.live:

@@ -78,8 +78,9 @@ def _settings(status: Status) -> Table:
         rows[entry.label].append(i)
     for label, indices in rows.items():
         have = Counter(status.standings[i].state for i in indices)
-        steps = sum(status.standings[i].step for i in indices) / sum(status.entries[i].goal for i in indices)
-        table.add_row(Text(label), f"{steps:.0%}", *(str(have[state] or "") for state in states))
+        goals = [status.entries[i].goal for i in indices]  # which whole episodes overstep
+        steps = sum(min(status.standings[i].step, goal) for i, goal in zip(indices, goals, strict=True))
+        table.add_row(Text(label), f"{steps / sum(goals):.0%}", *(str(have[state] or "") for state in states))
     return table
 
 

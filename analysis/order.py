@@ -1,0 +1,71 @@
+"""Which settings of Table 1 are told apart, and which are not: intervals of every difference of two mean scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import UserError
+from analysis.normalise import CHOSEN, Reference
+from analysis.statistics import SAMPLES, SEED, Scores
+from analysis.store import Runs
+from analysis.writers import Table, number
+
+DRAWN = {"seeds": False, "tasks": True}  # what is drawn anew: the seeds of each task; the tasks too, for all settings
+
+
+def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
+    """One row per ordered pair of settings: difference of their normalised means, and both 95 % intervals."""
+    done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
+    if done.label.nunique() < 2 or done.groupby(["label", "env"]).size().max() < 2:
+        raise UserError(f"sweep {runs.sweep} has no order yet: two settings with two finished seeds each are needed.")
+    done = done.assign(normalised=reference.normalise(done, *CHOSEN))
+    common = done.groupby("env").label.nunique()
+    done = done[done.env.isin(common[common == done.label.nunique()].index)]  # a difference is one on the same tasks
+    means = done.groupby("label", sort=False).normalised.mean()
+    samples = {name: _resampled(done, tasks=tasks) for name, tasks in DRAWN.items()}
+    rows = []
+    for ours in means.index:
+        for theirs in means.index.drop(ours):
+            row = {"label": ours, "other": theirs, "score": means[ours], "difference": means[ours] - means[theirs]}
+            for name, drawn in samples.items():
+                low, high = np.percentile(drawn[ours] - drawn[theirs], [2.5, 97.5])
+                row |= {f"{name} low": low, f"{name} high": high}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _resampled(done: pd.DataFrame, *, tasks: bool) -> dict[str, Scores]:
+    """Bootstrap samples of each setting's mean over tasks [samples]; settings share the tasks that are drawn."""
+    rng = np.random.default_rng(SEED)
+    envs = list(done.env.unique())
+    chosen = rng.integers(len(envs), size=(SAMPLES, len(envs))) if tasks else np.arange(len(envs))[None]
+    drawn: dict[str, Scores] = {}
+    for label, part in done.groupby("label", sort=False):
+        by_task = [part[part.env == env].normalised.to_numpy(float) for env in envs]
+        means = [scores[rng.integers(len(scores), size=(SAMPLES, len(scores)))].mean(1) for scores in by_task]
+        drawn[str(label)] = np.take_along_axis(np.stack(means, 1), chosen, 1).mean(1)
+    return drawn
+
+
+def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
+    """Settings from the best down, each with the numbers of those that it is above."""
+    scores = frame.drop_duplicates("label").set_index("label").score.sort_values(ascending=False)
+    rank = {label: str(i + 1) for i, label in enumerate(scores.index)}
+    rows = []
+    for label, value in scores.items():
+        part = frame[frame.label == label]
+        above = [[rank[o] for o in part[part[f"{name} low"] > 0].other] for name in DRAWN]
+        rows.append([f"{rank[label]}. {label}", number(value), *(_listed(numbers) for numbers in above)])
+    header = ["setting", "score", "above, over seeds", "above, over tasks and seeds"]
+    notes = [
+        "Above: the 95 % bootstrap interval of the difference lies above 0. Over seeds: had these tasks been trained "
+        "with other seeds. Over tasks and seeds: had other tasks of this kind been chosen too.",
+        f"Each of {len(frame) // 2} pairs is judged by itself: of so many, a few may be told apart by chance.",
+        *runs.notes,
+    ]
+    return Table(f"The order of Table 1 ({runs.sweep})", header, rows, notes, frame)
+
+
+def _listed(numbers: list[str]) -> str:
+    return ", ".join(sorted(numbers, key=int)) or "none"
