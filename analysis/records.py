@@ -66,7 +66,8 @@ def read_run(folder: Path) -> Record:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         episodes = _columns(folder / "episodes.csv", {"step": int, "return": float})
         updates = _columns(folder / "updates.csv", {"step": int, "steps_per_second": float})
-        seconds = sum(updates[0][0] / speed for _, speed in updates)  # every iteration takes as many steps as the first
+        before = [0, *(step for step, _ in updates)]
+        seconds = sum((step - last) / speed for last, (step, speed) in zip(before, updates, strict=False))
         mean_return = fmean(ret for _, ret in episodes) if episodes else math.nan
         first = (result["env"], result["setting"], result["seed"], config, result)
         return Record(

@@ -50,6 +50,11 @@ def test_seconds_are_the_wall_time_of_the_iterations(case: Case) -> None:
     assert read_run(case.folder).seconds == 1000 / 50 + 1000 / 100
 
 
+def test_seconds_are_right_where_iterations_differ_in_length(case: Case) -> None:
+    (case.folder / "updates.csv").write_text("iteration,step,steps_per_second\n1,300,50\n2,2000,100\n")
+    assert read_run(case.folder).seconds == 300 / 50 + 1700 / 100
+
+
 def test_a_curve_is_the_mean_of_each_stretch_of_ten_steps(tmp_path: Path) -> None:
     episodes = [(1, 1.0), (10, 3.0), (11, 7.0), (20, 8.0), (1995, -4.0), (2000, 4.0)]
     assert read_run(write_done(tmp_path, entry(), episodes=episodes)).curve == [

@@ -1,15 +1,16 @@
-"""Adam against steps computed by hand, and against torch's where both place epsilon alike."""
+"""Adam against steps computed by hand, and against torch's where both place epsilon alike; stepsizes by the KL."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.adam import AdamState, adam_step
+from ppo.adam import AdamState, adam_step, adapt_stepsize
 
 GRADIENTS = (1.0, 2.0, -1.0)
 
@@ -85,3 +86,37 @@ def test_moments_start_at_zero_one_count_per_run() -> None:
     assert [s.shape for s in state] == [(3, 5), (3, 5), (3,)]
     assert all((s == 0).all() for s in state)
     assert state.steps.dtype == torch.float64
+
+
+# -- the adaptive stepsize ---------------------------------------------------------------------------------------------
+
+D = 0.01
+
+
+@pytest.mark.parametrize(
+    ("lr", "kl", "target", "after"),
+    [
+        (3e-4, 2.01 * D, D, 3e-4 / 1.5),
+        (3e-4, 100.0, D, 3e-4 / 1.5),
+        (3e-4, 2 * D, D, 3e-4),
+        (3e-4, D, D, 3e-4),
+        (3e-4, D / 2, D, 3e-4),
+        (3e-4, 0.49 * D, D, 3e-4 * 1.5),
+        (3e-4, 0.0, D, 3e-4 * 1.5),
+        (3e-4, math.nan, D, 3e-4),  # a run that cannot go on
+        (3e-4, 100.0, math.nan, 3e-4),  # no target: the stepsize is constant, be it beyond the bounds
+        (5.0, 0.0, math.nan, 5.0),
+        (1.2e-6, 1.0, D, 1e-6),
+        (1e-6, 1.0, D, 1e-6),
+        (8e-3, 0.0, D, 1e-2),
+        (1e-2, 0.0, D, 1e-2),
+    ],
+)
+def test_the_stepsize_follows_the_kl_within_its_bounds(lr: float, kl: float, target: float, after: float) -> None:
+    assert adapt_stepsize(*(np.array([x]) for x in (lr, kl, target))).tolist() == [after]
+
+
+def test_every_run_has_a_stepsize_of_its_own() -> None:
+    lr, kl, target = np.array([3e-4, 3e-4, 1e-3]), np.array([0.03, 0.03, 0.03]), np.array([0.01, 0.1, math.nan])
+    assert adapt_stepsize(lr, kl, target).tolist() == [3e-4 / 1.5, 3e-4 * 1.5, 1e-3]
+    assert lr.tolist() == [3e-4, 3e-4, 1e-3]  # what was recorded does not change

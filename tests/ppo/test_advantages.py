@@ -149,3 +149,21 @@ def test_a_lane_of_equal_advantages_becomes_zero(constant: float) -> None:
 
 def test_a_lane_of_equal_advantages_becomes_zero_even_where_their_mean_is_rounded() -> None:
     assert (standardize(np.full((1, 2048), 0.1)) == 0).all()
+
+
+def test_advantages_of_weight_0_become_0_and_the_others_are_standardised_among_themselves() -> None:
+    rng = np.random.default_rng(0)
+    adv, weight = rng.normal(size=(3, 500)) * [[1.0], [100.0], [1e-3]] + [[0.0], [50.0], [3.0]], np.ones((3, 500))
+    weight[0, 200:], weight[1, ::3] = 0, 0
+    done = standardize(adv, weight)
+    for lane in range(3):
+        counts = weight[lane] > 0
+        np.testing.assert_allclose(done[lane, counts], standardize(adv[lane : lane + 1, counts])[0], rtol=1e-9)
+        assert (done[lane, ~counts] == 0).all()
+
+
+@pytest.mark.parametrize("constant", [0.0, -2.0, 0.1])
+def test_equal_advantages_become_zero_whatever_is_beside_them_and_where_none_counts_all_are(constant: float) -> None:
+    adv, weight = np.full((2, 2048), constant), np.ones((2, 2048))
+    adv[:, 1000:], weight[:, 1000:], weight[1] = 7.0, 0, 0
+    assert (standardize(adv, weight) == 0).all()

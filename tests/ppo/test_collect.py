@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.collect import Collector, Episode, Length, PolicyActor, Rollout, UniformActor
+from ppo.collect import Collector, Episode, Length, PolicyActor, Rollout, UniformActor, not_finite
 from ppo.envs.lockstep import Bools, Floats, Spec, Step
 from ppo.errors import UserError
 from ppo.filters import ObsFilter
@@ -78,7 +78,12 @@ def collect(collector: Collector, horizon: int, before: int = 0, *, keep_final: 
 @pytest.mark.parametrize(("discrete", "size"), [(False, 3), (False, 1), (True, 3)])
 @pytest.mark.parametrize(
     "network",
-    [Network((64, 64), shared=False, log_std=-0.5), Network((7,), shared=True, log_std=0.3), Network((), False, 0.0)],
+    [
+        Network((64, 64), shared=False, log_std=-0.5),
+        Network((64, 33), shared=False, log_std=-0.5, activation="relu"),
+        Network((7,), shared=True, log_std=0.3),
+        Network((), False, 0.0),
+    ],
 )
 def test_the_packs_acting_path_equals_each_runs_own_policy(network: Network, discrete: bool, size: int) -> None:
     flat = FlatNetwork(Spec(5, size, discrete, np.zeros(size), np.ones(size)), network)
@@ -113,6 +118,17 @@ def test_an_action_has_the_same_bits_in_whatever_lane_and_wherever_in_memory(siz
         row = actor(np.repeat(obs, lanes, 0), np.zeros((lanes, 1, size), np.float32))
         actions |= {lane.tobytes() for lane in row}
     assert len(actions) == 1
+
+
+def test_a_unit_of_relu_that_is_off_passes_nothing_on() -> None:
+    flat = FlatNetwork(Spec(2, 2, False, -np.ones(2), np.ones(2)), Network((2,), False, 0.0, activation="relu"))
+    theta = torch.zeros(1, sum(flat.sizes))
+    for name in ("policy_trunk.layers.0.weight", "policy_head.weight"):
+        flat.unflatten(theta)[name][:] = torch.eye(2)
+    obs = np.array([[[3.0, -4.0], [-5.0, 6.0]]], np.float32)
+    action = PolicyActor(flat, theta)(obs, np.zeros((1, 2, 2), np.float32))
+    assert action.tolist() == [[[3.0, 0.0], [0.0, 6.0]]]
+    assert obs[0, 0, 1] == -4  # what was observed is not written to
 
 
 def test_an_actor_refreshed_acts_with_the_new_parameters() -> None:
@@ -210,3 +226,29 @@ def test_each_lane_draws_from_its_own_stream() -> None:
     action, other = collect(make_collector(), 5).action, collect(alone, 5).action
     assert torch.equal(action[2], other[0])
     assert not torch.equal(action[2], action[1])
+
+
+# -- what is not finite ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_reward_that_is_not_finite_is_found_by_lane_and_step(bad: float) -> None:
+    rollout = collect(make_collector(), 5)
+    assert not_finite(rollout) == {}
+    rollout.reward[2, 3, 1] = rollout.reward[2, 4, 0] = rollout.reward[0, 0, 0] = bad
+    assert not_finite(rollout) == {0: 1 * ACTORS, 2: 4 * ACTORS}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_observation_counts_for_the_step_that_it_follows(bad: float) -> None:
+    rollout = collect(make_collector(), 5)
+    rollout.obs[1, 0] = bad  # of the rollout before
+    assert not_finite(rollout) == {}
+    rollout.obs[1, 2, 0], rollout.obs[3, 5, 1] = bad, bad
+    assert not_finite(rollout) == {1: 2 * ACTORS, 3: 5 * ACTORS}
+
+
+def test_the_first_of_several_is_named() -> None:
+    rollout = collect(make_collector(), 5)
+    rollout.obs[1, 5], rollout.reward[1, 2, 0] = np.nan, np.nan
+    assert not_finite(rollout) == {1: 3 * ACTORS}

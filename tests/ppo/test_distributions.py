@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Categorical as TorchCategorical
 from torch.distributions import Distribution as TorchDistribution
 from torch.distributions import Independent, Normal, kl_divergence
+from torch.func import grad, jacrev
 
 from ppo.distributions import Categorical, Distribution, Gaussian
 
@@ -132,6 +133,29 @@ def test_kl_of_a_small_step_is_half_its_length_in_the_fisher_metric(case: Case) 
     torch.testing.assert_close(case.ours.kl(case.old, case.old + step), predicted, rtol=1e-3, atol=0)
 
 
+def test_the_fisher_product_is_that_of_the_dense_hessian_of_kl_at_the_old_policy(case: Case) -> None:
+    size = len(case.old)
+    dense = jacrev(grad(lambda new: case.ours.kl(case.old, new)))(case.old)
+    product = case.ours.fisher(case.old.expand(size, size), torch.eye(size, dtype=torch.float64))
+    torch.testing.assert_close(product, dense, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(product, case.fisher(case.old), rtol=1e-12, atol=1e-14)
+
+
+def test_the_fisher_product_of_many_distributions_is_that_of_each(case: Case) -> None:
+    dist, vector = torch.stack([case.old, case.new]), torch.stack([case.new, case.old - 1])
+    each = torch.stack([case.fisher(d) @ v for d, v in zip(dist, vector, strict=True)])
+    torch.testing.assert_close(case.ours.fisher(dist, vector), each)
+
+
+def test_no_action_is_likelier_than_the_mode(case: Case) -> None:
+    head = case.old[:3] if isinstance(case.ours, Gaussian) else case.old
+    mode = torch.from_numpy(case.ours.mode(head.expand(5, -1).numpy()))
+    assert mode.shape == (5, case.ours.action_columns)
+    likeliest = case.ours.logp(case.old, mode)
+    assert (likeliest == likeliest[0]).all()
+    assert (case.ours.logp(case.old, draw(case, case.old)) <= likeliest[0]).all()
+
+
 # -- by hand -----------------------------------------------------------------------------------------------------------
 
 
@@ -161,6 +185,14 @@ def test_a_gaussian_action_is_the_mean_plus_deviation_times_noise() -> None:
 def test_a_choice_inverts_the_cumulative_distribution(uniform: float, choice: int) -> None:
     logits = np.log(np.array([0.5, 0.25, 0.25]))
     assert Categorical(3).sample(logits, np.array([uniform])).tolist() == [choice]
+
+
+def test_the_mode_is_the_mean_or_the_choice_of_the_largest_logit() -> None:
+    mean = np.array([[0.5, -2.0]], np.float32)
+    np.testing.assert_array_equal(Gaussian(2).mode(mean), mean)
+    choice = Categorical(3).mode(np.array([[0.5, 3.0, -1.0], [-1.0, -2.0, 0.0], [2.0, 1.0, 2.0]], np.float32))
+    assert choice.tolist() == [[1.0], [2.0], [0.0]]  # of equals the first
+    assert choice.dtype == np.float32
 
 
 def test_noise_is_normal_for_a_box_and_uniform_for_choices() -> None:

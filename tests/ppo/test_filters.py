@@ -90,6 +90,36 @@ def test_without_normalisation_observations_stay_raw_and_unclipped() -> None:
     np.testing.assert_array_equal(obs_filter(observations()), observations().astype(np.float32))
 
 
+def test_observations_of_weight_0_do_not_count() -> None:
+    obs, weight = observations(300), np.ones((2, 300))
+    weight[0, 120:], weight[1, ::3] = 0, 0
+    weighted, plain = ObsFilter(2, 3, enabled=True), [ObsFilter(1, 3, enabled=True) for _ in range(2)]
+    for _ in range(2):
+        weighted.update(obs * weight[..., None], weight)
+        for lane in range(2):
+            plain[lane].update(obs[lane : lane + 1, weight[lane] > 0])
+    assert weighted.count.ravel().tolist() == [240.01, 400.01]
+    for lane in range(2):
+        np.testing.assert_allclose(weighted.mean[lane], plain[lane].mean[0], rtol=1e-12)
+        np.testing.assert_allclose(weighted.inverse_deviation[lane], plain[lane].inverse_deviation[0], rtol=1e-12)
+
+
+def test_where_all_observations_count_their_weights_change_no_bit() -> None:
+    weighted, obs = ObsFilter(2, 3, enabled=True), observations(300)
+    weighted.update(obs, np.ones((2, 300)))
+    np.testing.assert_array_equal(weighted(obs), fed(obs)(obs))
+
+
+def test_a_lane_in_which_none_counts_keeps_its_filter() -> None:
+    obs_filter, obs = fed(observations(100)), observations(50)
+    before, weight = obs_filter(observations(100)), np.ones((2, 50))
+    obs[1], weight[1] = 0, 0
+    obs_filter.update(obs, weight)
+    after = obs_filter(observations(100))
+    np.testing.assert_array_equal(after[1], before[1])
+    assert not np.array_equal(after[0], before[0])
+
+
 def test_a_lane_put_back_goes_on_with_the_same_bits() -> None:
     obs = observations(300)
     straight, resumed = fed(obs[:, :200]), fed(obs[:, :100] * 9)

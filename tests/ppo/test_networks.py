@@ -67,15 +67,38 @@ def test_theta_and_the_named_parameters_are_the_same_numbers() -> None:
     assert pieces["policy_trunk.layers.0.weight"].shape == (2, 11, 64)
 
 
+def test_a_part_of_theta_is_where_the_parameters_of_these_names_are() -> None:
+    network = flat(network=Network((7, 5), shared=False, log_std=0.0))
+    for names in (("log_std",), ("policy_",), ("value_trunk", "value_head.bias"), ("policy_", "value_", "log_std")):
+        part = network.part(*names)
+        assert part.dtype == torch.bool
+        for name, piece in network.unflatten(part).items():
+            assert (piece == name.startswith(names)).all(), (names, name)
+    assert network.part("log_std").sum() == 3
+    assert not network.part("gamma").any()
+    assert not flat(discrete=True).part("log_std").any()
+
+
 # -- initial weights ---------------------------------------------------------------------------------------------------
 
 
-def test_the_weights_into_each_unit_have_norm_one_and_those_of_the_mean_a_hundredth() -> None:
-    norms = {name: p.norm(dim=0) for name, p in parameters(flat()).items() if name.endswith("weight")}
+@pytest.mark.parametrize("policy_scale", [0.01, 0.1, 1.0])
+def test_the_weights_into_each_unit_have_norm_one_and_those_of_the_mean_a_hundredth_or_as_configured(
+    policy_scale: float,
+) -> None:
+    configured = {} if policy_scale == 0.01 else {"policy_scale": policy_scale}
+    network = Network((64, 64), shared=False, log_std=0.0, **configured)
+    norms = {name: p.norm(dim=0) for name, p in parameters(flat(network=network)).items() if name.endswith("weight")}
     assert len(norms) == 6
     for name, norm in norms.items():
-        scale = 0.01 if name == "policy_head.weight" else 1.0
+        scale = policy_scale if name == "policy_head.weight" else 1.0
         torch.testing.assert_close(norm, torch.full_like(norm, scale), msg=name)
+
+
+def test_the_scale_of_the_mean_changes_no_other_weight() -> None:
+    small, large = (parameters(flat(network=Network((8,), False, 0.0, policy_scale=scale))) for scale in (0.01, 1.0))
+    torch.testing.assert_close(large.pop("policy_head.weight"), 100 * small.pop("policy_head.weight"))
+    assert all(torch.equal(large[name], small[name]) for name in small)
 
 
 def test_the_weights_point_in_all_directions_alike() -> None:
@@ -112,20 +135,26 @@ def test_a_seed_gives_the_same_parameters_again_and_another_seed_others() -> Non
 # -- outputs -----------------------------------------------------------------------------------------------------------
 
 
-def by_hand(weights: dict[str, Tensor], trunk: str, head: str, obs: np.ndarray) -> np.ndarray:
+ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.where(x > 0, x, 0)}
+
+
+def by_hand(weights: dict[str, Tensor], trunk: str, head: str, obs: np.ndarray, activation: str) -> np.ndarray:
     x = obs
     for layer in ("layers.0", "layers.1"):
-        x = np.tanh(x @ weights[f"{trunk}.{layer}.weight"].numpy() + weights[f"{trunk}.{layer}.bias"].numpy())
+        x = x @ weights[f"{trunk}.{layer}.weight"].numpy() + weights[f"{trunk}.{layer}.bias"].numpy()
+        x = ACTIVATIONS[activation](x)
     return x @ weights[f"{head}.weight"].numpy() + weights[f"{head}.bias"].numpy()
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("shared", [False, True])
-def test_policy_and_value_are_tanh_layers_and_a_linear_head(shared: bool) -> None:
-    network = flat(network=Network((7, 5), shared=shared, log_std=0.0))
+def test_policy_and_value_are_tanh_or_relu_layers_and_a_linear_head(shared: bool, activation: str) -> None:
+    network = flat(network=Network((7, 5), shared=shared, log_std=0.0, activation=activation))
     theta = torch.randn(len(network.init(seeded())), generator=seeded(2))
     obs, weights = torch.randn(20, 11, generator=seeded(1)), network.unflatten(theta)
-    mean = by_hand(weights, "policy_trunk", "policy_head", obs.numpy())
-    value = by_hand(weights, "policy_trunk" if shared else "value_trunk", "value_head", obs.numpy())
+    mean = by_hand(weights, "policy_trunk", "policy_head", obs.numpy(), activation)
+    trunk = "policy_trunk" if shared else "value_trunk"
+    value = by_hand(weights, trunk, "value_head", obs.numpy(), activation)
     np.testing.assert_allclose(network.policy(theta, obs)[:, :3], mean, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(network.value(theta, obs), value[:, 0], rtol=1e-4, atol=1e-5)
 

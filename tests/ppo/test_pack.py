@@ -11,7 +11,7 @@ import torch
 
 from ppo.compose import compose
 from ppo.envs.lockstep import Bools, Floats, Spec, Step
-from ppo.pack import MIN_LANES, Pack
+from ppo.pack import MIN_LANES, Iteration, Pack
 
 
 class Counting:
@@ -134,6 +134,67 @@ def test_progress_through_training_drives_the_schedules() -> None:
     assert [c["epsilon"][0] for c in columns] == pytest.approx([0.2, 0.15, 0.1, 0.05])
 
 
+# -- iterations --------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_is_the_mean_of_an_iterations_updates_but_skipped_steps_are_summed() -> None:
+    columns = [
+        {"kl": np.array([0.1, 1.0]), "skipped": np.array([0.0, 2.0])},
+        {"kl": np.array([0.3, 2.0]), "skipped": np.array([1.0, 3.0])},
+        {"kl": np.array([0.2, 6.0]), "skipped": np.array([1.0, 0.0])},
+    ]
+    iteration = Iteration([[], []], columns, {})
+    assert iteration.row(0) == {"kl": pytest.approx(0.2), "skipped": 2}
+    assert iteration.row(1) == {"kl": pytest.approx(3.0), "skipped": 5}
+
+
+def test_a_row_of_one_update_is_that_update_to_the_bit() -> None:
+    row = Iteration([[]], [{"kl": np.array([0.1]), "lr": np.array([math.nan])}], {}).row(0)
+    assert row["kl"] == 0.1
+    assert math.isnan(row["lr"])
+
+
+def test_a_learner_that_records_nothing_has_an_empty_row() -> None:
+    assert make_pack("algorithm=random", "total_steps=80").iterate().row(0) == {}
+
+
+def test_an_iteration_of_several_updates_holds_all_their_episodes_and_columns() -> None:
+    single, several = (make_pack("algorithm=random", "total_steps=1000", horizon=4) for _ in range(2))
+    several.learner.updates = 5
+    iteration, singles = several.iterate(), [single.iterate() for _ in range(5)]
+    assert len(iteration.columns) == 5
+    assert iteration.episodes[0] == [e for one in singles for e in one.episodes[0]]
+    assert [(e.step, e.ret) for e in iteration.episodes[0]] == [(3 * k, 3 * (k - 1)) for k in range(1, 7)]
+    assert (several.steps[0], several.iterations[0]) == (20, 1)
+    assert (single.steps[0], single.iterations[0]) == (20, 5)
+    assert several.num_episodes[0] == 6
+
+
+@pytest.mark.parametrize("updates", [1, 3])
+def test_the_step_at_which_a_run_broke_is_its_own_and_its_first(updates: int) -> None:
+    pack = make_pack("algorithm=random", "total_steps=1000", seeds=(0, 1))
+    pack.iterate()
+    pack.learner.updates = updates
+    step, calls = pack.env.step, 0
+
+    def breaking(action: Floats) -> Step:
+        nonlocal calls
+        result, calls = step(action), calls + 1
+        result.reward[1] = math.nan if calls >= 5 else 0.0
+        return result
+
+    pack.env.step = breaking
+    assert pack.iterate().broken == {1: 8 + 5}
+
+
+def test_iterations_of_a_retired_lane_are_not_counted() -> None:
+    pack = make_pack("algorithm=random", "total_steps=1000", seeds=(0, 1, 2))
+    pack.iterate()
+    pack.retire(1)
+    assert pack.iterate().episodes[1] == []
+    assert pack.iterations.tolist() == [2, 1, 2]
+
+
 # -- seeds and states --------------------------------------------------------------------------------------------------
 
 
@@ -181,3 +242,13 @@ def test_a_lane_put_back_where_it_was_has_the_score_it_had() -> None:
     theta_after(pack)
     pack.set_state(0, state)
     assert pack.score(0) == score
+
+
+def test_the_number_of_iterations_is_kept_and_where_it_was_not_it_follows_from_the_steps() -> None:
+    pack, resumed = learning_pack(seeds=(0, 1)), learning_pack(seeds=(0, 1))
+    theta_after(pack, 3)
+    state, earlier = pack.get_state(0), pack.get_state(1)
+    del earlier["iteration"]
+    resumed.set_state(0, state | {"iteration": 7})
+    resumed.set_state(1, earlier)
+    assert resumed.iterations.tolist() == [7, 3]

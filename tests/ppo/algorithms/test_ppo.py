@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
 from ppo.compose import compose
-from ppo.critic import Batch, explained_variance
 from ppo.networks import FlatNetwork
 from tests.ppo.algorithms.fakes import START, Spy, learn, make_filter, make_learner, make_rollout
 
@@ -203,14 +202,6 @@ def test_a_run_that_sees_nan_skips_and_counts_every_step_and_its_mates_do_not_no
     assert ill.adam.steps.tolist() == [12, 0, 12]
     for ours, theirs in ((ill.theta, healthy.theta), *zip(ill.adam, healthy.adam, strict=True)):
         assert torch.equal(ours[[0, 2]], theirs[[0, 2]])
-
-
-def test_explained_variance_by_hand() -> None:
-    value, target = np.array([[1.0, 2.0, 3.0, 3.0], [0.0] * 4]), np.array([[1.0, 2.0, 3.0, 4.0], [5.0] * 4])
-    batch = Batch(np.empty(0), torch.empty(0), np.empty(0), value, target)
-    explained = explained_variance(batch)["explained_variance"]
-    assert explained[0] == pytest.approx(1 - 0.1875 / 1.25)
-    assert math.isnan(explained[1])
 
 
 # -- from one iteration to the next ------------------------------------------------------------------------------------

@@ -151,6 +151,20 @@ def test_an_exception_takes_out_its_own_lane_only(probe: type[Probe]) -> None:
     assert len(probe.seen) == 8
 
 
+def test_an_exception_of_one_actor_stops_the_other_actors_of_its_lane_at_once(probe: type[Probe]) -> None:
+    suite = GymnasiumSuite("Probe-v0", make_generators(2, 3))
+    suite.reset()
+    first = suite.step(np.zeros((2, 3, 1)))
+    probe.seen.clear()
+    second = suite.step(np.array([[0.0, 2.0, 0.0], [1.0, 1.0, 1.0]])[..., None])
+    assert probe.seen == [5, 7, 6, 6, 6]
+    np.testing.assert_array_equal(second.obs[0, 1:], first.obs[0, 1:])
+    suite.set_active(np.array([[True, False, True], [True, False, True]]))
+    suite.step(np.zeros((2, 3, 1)))
+    assert probe.seen == [5, 7, 6, 6, 6, 5, 5]
+    assert list(suite.failures) == [0]
+
+
 def test_unknown_ids_are_one_sentence_naming_the_nearest() -> None:
     with pytest.raises(UserError, match=r"^env\.id=CartPol-v1 is unknown to Gymnasium: did you mean CartPole-v1"):
         envs.check("gymnasium", "CartPol-v1")

@@ -62,14 +62,13 @@ FAMILIES = {
         ["algorithm.num_actors=5", "total_steps=1000"],
     ),
 }
-NETWORK = "algorithm.network.hidden=[16,16]"
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 def runs(family: str, outputs: Path, *extra: str) -> list[Config]:
     """Eleven runs that can share a pack: the settings by turns, each round with another seed."""
     settings, short = FAMILIES[family]
-    common = [NETWORK, "compile=false", *short, *extra, "checkpoint_seconds=0", f"outputs={outputs}"]
+    common = ["compile=false", *short, *extra, f"outputs={outputs}"]
     count = len(settings)
     configs = [compose([*settings[i % count], *common, f"seed={i // count}"]) for i in range(11)]
     assert len({pack_key(config) for config in configs}) == 1
@@ -104,16 +103,15 @@ def stop_after(iterations: int, configs: Sequence[Config]) -> None:
 
 
 @every_family
-@pytest.mark.parametrize("env", ["hopper", "inverted_pendulum"])
-def test_a_run_has_the_same_bytes_alone_and_in_packs_of_3_and_11(tmp_path: Path, family: str, env: str) -> None:
-    largest = finish(runs(family, tmp_path / "11", f"env={env}"))
+def test_a_run_has_the_same_bytes_alone_and_in_packs_of_3_and_11(tmp_path: Path, family: str) -> None:
+    largest = finish(runs(family, tmp_path / "11"))
     assert len(set(largest)) == 11, "all runs differ, so their bytes say something"
     for episodes, updates in largest[:3]:
         assert len(episodes.splitlines()) > 3, "too few episodes to compare"
         assert len(updates.splitlines()) > 3, "too few updates to compare"
-    assert finish(runs(family, tmp_path / "3", f"env={env}")[:3]) == largest[:3]
+    assert finish(runs(family, tmp_path / "3")[:3]) == largest[:3]
     for number in range(2):
-        assert finish([runs(family, tmp_path / "alone", f"env={env}")[number]]) == [largest[number]]
+        assert finish([runs(family, tmp_path / "alone")[number]]) == [largest[number]]
 
 
 @every_family
@@ -141,8 +139,8 @@ def test_a_mate_that_breaks_changes_nothing(
     def advance(self: MujocoSuite, actions: object) -> None:
         nonlocal steps
         steps += 1
-        if how == "turns to nan" and steps > 50:
-            actions[1] = float("nan")  # type: ignore[index]
+        if how == "turns to nan":
+            actions[self._actors] = float("nan")  # type: ignore[index]
         elif steps == 50:
             self._fail(1, RuntimeError("the simulator broke"))
         original(self, actions)  # type: ignore[arg-type]
