@@ -43,9 +43,11 @@ def standardize(adv: Floats, weight: Floats | None = None) -> Floats:
     """
     if weight is not None:
         count = np.maximum(weight.sum(1, keepdims=True), 1)
+        highest, lowest = (np.where(weight > 0, adv, end) for end in (-np.inf, np.inf))
+        varies = highest.max(1, keepdims=True) > lowest.min(1, keepdims=True)
         centred = (adv - (adv * weight).sum(1, keepdims=True) / count) * weight
         deviation = np.sqrt(np.square(centred).sum(1, keepdims=True) / count)
-        return np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-8)
+        return np.divide(centred, deviation, out=np.zeros_like(centred), where=varies)
     varies = adv.max(1, keepdims=True) > adv.min(1, keepdims=True)  # a rounded mean may leave a constant a deviation
     centred = adv - adv.mean(1, keepdims=True)
     return np.divide(centred, adv.std(1, keepdims=True), out=np.zeros_like(centred), where=varies)

@@ -238,5 +238,6 @@ def not_finite(rollout: Rollout) -> dict[int, int]:
     finite = np.asarray(fine)  # [L, T]
     if finite.all():
         return {}
-    actors = rollout.reward.shape[2]
-    return {int(lane): (int(np.argmin(finite[lane])) + 1) * actors for lane in np.flatnonzero(~finite.all(1))}
+    counted = np.ones_like(rollout.reward, dtype=bool) if rollout.stepped is None else rollout.stepped
+    lanes = np.flatnonzero(~finite.all(1)).tolist()
+    return {lane: int(counted[lane, : np.argmin(finite[lane]) + 1].sum()) for lane in lanes}

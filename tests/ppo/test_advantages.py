@@ -162,7 +162,7 @@ def test_advantages_of_weight_0_become_0_and_the_others_are_standardised_among_t
         assert (done[lane, ~counts] == 0).all()
 
 
-@pytest.mark.parametrize("constant", [0.0, -2.0, 0.1])
+@pytest.mark.parametrize("constant", [0.0, -2.0, 0.1, 1.1e9])
 def test_equal_advantages_become_zero_whatever_is_beside_them_and_where_none_counts_all_are(constant: float) -> None:
     adv, weight = np.full((2, 2048), constant), np.ones((2, 2048))
     adv[:, 1000:], weight[:, 1000:], weight[1] = 7.0, 0, 0

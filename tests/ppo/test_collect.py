@@ -252,3 +252,11 @@ def test_the_first_of_several_is_named() -> None:
     rollout = collect(make_collector(), 5)
     rollout.obs[1, 5], rollout.reward[1, 2, 0] = np.nan, np.nan
     assert not_finite(rollout) == {1: 3 * ACTORS}
+
+
+def test_steps_of_actors_at_rest_do_not_count_towards_the_step_that_is_named() -> None:
+    rollout = collect(make_collector(), 5)
+    stepped = np.ones_like(rollout.reward, dtype=bool)
+    stepped[1, 2:, 1] = False
+    rollout.reward[1, 3, 0] = np.nan
+    assert not_finite(rollout._replace(stepped=stepped)) == {1: 4 * ACTORS - 2}

@@ -142,7 +142,8 @@ folder = RunFolder(Path(sys.argv[1]), to_config(yaml.safe_load(sys.stdin.read())
 folder.check()
 folder.open()
 print("held", flush=True)
-time.sleep(8)
+while not Path(sys.argv[2]).exists():
+    time.sleep(0.1)
 folder.pause(0)
 """
 
@@ -151,12 +152,17 @@ folder.pause(0)
 def test_a_run_that_a_dying_worker_still_holds_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep = write_sweep(tmp_path, seeds=1)
     held = runs_of(sweep, tmp_path)[0]
-    real = local._launch
+    real, release, wait_for = local._launch, tmp_path / "release", local.Pool._wait_for
+
+    def let_go(pool: local.Pool, runs: list[Run]) -> bool:
+        """The first pack has been kept out: now the holder may end."""
+        release.touch()
+        return wait_for(pool, runs)
 
     def launch(file: PackFile) -> subprocess.Popen[bytes]:
         """At the first launch somebody holds a run: a worker whose driver was killed, and that is on its way out."""
         monkeypatch.setattr(local, "_launch", real)
-        command = [sys.executable, "-c", HOLDER, str(held.folder)]
+        command = [sys.executable, "-c", HOLDER, str(held.folder), str(release)]
         holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert holder.stdin is not None
         assert holder.stdout is not None
@@ -166,6 +172,7 @@ def test_a_run_that_a_dying_worker_still_holds_is_waited_for(tmp_path: Path, mon
         return real(file)
 
     monkeypatch.setattr(local, "_launch", launch)
+    monkeypatch.setattr(local.Pool, "_wait_for", let_go)
     assert main(["run", sweep, *TINY, f"outputs={tmp_path}", "launcher.workers=1", "launcher.pack_size=3"]) == 0
     assert times_finished(tmp_path) == {1}
     assert count_starts(tmp_path) > 1, "the first pack was not kept out: nothing was tested"
