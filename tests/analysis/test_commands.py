@@ -287,7 +287,7 @@ def test_the_published_results_print_within_three_seconds() -> None:
 
 
 def test_what_is_published_is_complete() -> None:
-    for sweep in ("figure3", "random"):
+    for sweep in ("table1", "random"):
         path = ROOT / "outputs" / "published" / "sweeps" / sweep / "runs.json"
         folders = [run["folder"] for run in json.loads(path.read_text())["runs"]]
         assert all((ROOT / "outputs" / "published" / f"{folder}.json").is_file() for folder in folders)

@@ -16,7 +16,17 @@ from ppo.algorithms import a2c
 from ppo.algorithms.a2c import Coefficients, Samples, project
 from ppo.envs.lockstep import Spec
 from tests.ppo.algorithms import fakes
-from tests.ppo.algorithms.baseline_fakes import CHOICES, DOUBLE, SPEC, Spy, alike, learn, make_learner, make_rollout
+from tests.ppo.algorithms.baseline_fakes import (
+    CHOICES,
+    DOUBLE,
+    SPEC,
+    START,
+    Spy,
+    alike,
+    learn,
+    make_learner,
+    make_rollout,
+)
 
 
 def vectors(count: int = 200, size: int = 4) -> tuple[Tensor, Tensor]:
@@ -187,6 +197,7 @@ def test_the_trust_region_leaves_the_value_functions_gradient_alone() -> None:
 def test_side_by_side_only_the_run_with_a_trust_region_is_bound_by_it() -> None:
     tight, enormous = (["algorithm=a2c_trust_region", f"algorithm.trust_region={d}", "seed=0"] for d in (1e-6, 1e30))
     learner = make_learner("a2c", "lr=0.05", lanes=(tight, ["algorithm=a2c", "seed=0"], enormous))
+    assert learner._coefficients(START)[1].trust_region.tolist() == pytest.approx([1e-6, math.inf, 1e30])
     projected = [learn(learner, alike(make_rollout(5, 4, seed=seed)))["clip_fraction"] for seed in range(3)]
     theta = learner.parameters.theta
     assert torch.equal(theta[1], theta[2])
