@@ -30,9 +30,9 @@ FAMILIES = {
     "trpo": Family(
         [
             ["algorithm=trpo"],
-            ["algorithm=trpo_2017"],
+            ["algorithm=trpo_2017", "algorithm.kl_slack=0.2"],  # which always has to turn back
             ["algorithm=trpo", "algorithm.max_kl=0.05", "algorithm.gamma=0.9", "algorithm.value_lr=0.01"],
-            ["algorithm=trpo_2017", "algorithm.kl_slack=0.8", "algorithm.damping=0.01", "algorithm.lam=0.9"],
+            ["algorithm=trpo_2017", "algorithm.damping=0.01", "algorithm.lam=0.9"],
         ],
         ["algorithm.horizon=256", "algorithm.value_epochs=2", "total_steps=1280"],
     ),
