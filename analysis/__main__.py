@@ -23,7 +23,7 @@ COMMANDS = (  # name, what it does, the sweep it is of unless told otherwise
     ("figure1", "one term of the clipped surrogate", None),
     ("figure2", "surrogates along the line of the first update", "figure2"),
     ("figure3", "learning curves per task", "figure3"),
-    ("scores", "PPO's scores per task beside published ones, as Markdown", "figure3"),
+    ("scores", "scores per task beside published ones, as Markdown", "figure3"),
     ("publish", "write compact records of a sweep's runs", None),
 )
 EXAMPLES = """examples:

@@ -72,18 +72,11 @@ def table2(options: argparse.Namespace) -> None:
 
 
 def table3(options: argparse.Namespace) -> None:
-    """Print Table 3."""
-    show(hyperparameters.to_table("table3"), "table3", options.out)
+    """Print Table 3, 4 or 5."""
+    show(hyperparameters.to_table(options.command), options.command, options.out)
 
 
-def table4(options: argparse.Namespace) -> None:
-    """Print Table 4."""
-    show(hyperparameters.to_table("table4"), "table4", options.out)
-
-
-def table5(options: argparse.Namespace) -> None:
-    """Print Table 5."""
-    show(hyperparameters.to_table("table5"), "table5", options.out)
+table4 = table5 = table3
 
 
 def figure1(options: argparse.Namespace) -> None:

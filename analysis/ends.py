@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.store import Runs
-from analysis.writers import Table, score
+from analysis.writers import Table, score, spread
 
 REFERENCE = Path(__file__).parent / "reference" / "figure3.csv"
 IN_THE_PAPER = {  # label of a setting -> the curve of Figure 3 that it stands beside, where the names differ
@@ -58,10 +58,7 @@ def _ours(cells: pd.DataFrame, env: str) -> str:
     if env not in cells.index:
         return "-"
     cell = cells.loc[env]
-    if not cell.done:
-        return f"- (0/{cell.declared})"
-    spread = f" ± {score(cell['std'])}" if cell.done > 1 else " (n=1)"
-    return f"{score(cell['mean'])}{spread}" + (f" ({cell.done}/{cell.declared})" if cell.done < cell.declared else "")
+    return spread(cell["mean"], cell["std"], cell.done, cell.declared)
 
 
 def _theirs(cells: pd.DataFrame, env: str) -> str:

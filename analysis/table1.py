@@ -11,7 +11,7 @@ from analysis.errors import UserError
 from analysis.normalise import BESTS, CHOSEN, RANDOMS, Reference
 from analysis.statistics import Strata, bootstrap_mean
 from analysis.store import Runs
-from analysis.writers import Table, number, score
+from analysis.writers import Table, number, spread
 
 PUBLISHED = Path(__file__).parent / "reference" / "table1.csv"
 SAME_LENGTH = 1.1  # algorithms that collect whole episodes end at slightly different steps
@@ -110,12 +110,8 @@ def by_task(runs: Runs) -> Table:
 def _cell(data: pd.DataFrame, declared: pd.Series, label: str, env: str) -> str:
     if (label, env) not in declared.index:
         return "-"
-    want = int(declared[label, env])
-    if (label, env) not in data.index:
-        return f"- (0/{want})"
-    mean, std, count = data.loc[(label, env)]
-    spread = f" ± {score(std)}" if count > 1 else " (n=1)"
-    return f"{score(mean)}{spread}" + (f" ({int(count)}/{want})" if count < want else "")
+    mean, std, count = data.loc[(label, env)] if (label, env) in data.index else (np.nan, np.nan, 0)
+    return spread(mean, std, int(count), int(declared[label, env]))
 
 
 def _interval(low: float, high: float, done: int) -> str:

@@ -32,6 +32,14 @@ def score(value: float | None) -> str:
     return number(value, 1 if value is None or pd.isna(value) or abs(value) < 100 else 0)
 
 
+def spread(mean: float, deviation: float, done: int, declared: int) -> str:
+    """A mean score ± its deviation over runs, and how many of those declared are behind it where some are missing."""
+    if not done:
+        return f"- (0/{declared})"
+    shown = f"{score(mean)} ± {score(deviation)}" if done > 1 else f"{score(mean)} (n=1)"
+    return shown + (f" ({done}/{declared})" if done < declared else "")
+
+
 def markdown(table: Table) -> str:
     """For a README."""
     lines = [f"**{table.title}**", "", _bar(table.header), "|---" + "|---:" * (len(table.header) - 1) + "|"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from ppo.envs.lockstep import Floats
 
 DECAY_1, DECAY_2 = 0.9, 0.999
+LEAST_STEPSIZE, MOST_STEPSIZE = 1e-6, 1e-2  # of an adapted stepsize; the paper and its sources set no bounds
 
 
 class AdamState(NamedTuple):
@@ -38,9 +40,6 @@ def adam_step(
     return theta - stepsize * m / (torch.sqrt(v) + epsilon), AdamState(m, v, steps)
 
 
-LEAST_STEPSIZE, MOST_STEPSIZE = 1e-6, 1e-2
-
-
 def adapt_stepsize(lr: Floats, kl: Floats, target: Floats) -> Floats:
     """The stepsize of the next update, by the KL[old, new] of this one (footnote 3); where target is NaN, the same.
 
@@ -48,3 +47,20 @@ def adapt_stepsize(lr: Floats, kl: Floats, target: Floats) -> Floats:
     """
     adapted = np.where(kl > 2 * target, lr / 1.5, np.where(kl < target / 2, lr * 1.5, lr))
     return np.where(np.isnan(target), lr, adapted.clip(LEAST_STEPSIZE, MOST_STEPSIZE))
+
+
+def taken_if(holds: Tensor, new: tuple[Tensor, AdamState], old: tuple[Tensor, AdamState]) -> tuple[Tensor, AdamState]:
+    """theta and Adam's state after a step if it `holds` [], else as before it."""
+    kept = (torch.where(holds, a, b) for a, b in zip(new[1], old[1], strict=True))
+    return torch.where(holds, new[0], old[0]), AdamState(*kept)
+
+
+def in_place(step: Callable[..., tuple[Tensor, AdamState, Tensor]]) -> Callable[..., None]:
+    """`step`, but writing its results over its first three arguments: no memory is allocated between minibatches."""
+
+    def stepped(theta: Tensor, adam: AdamState, totals: Tensor, samples: Tensor, coefficients: Tensor) -> None:
+        new_theta, new_adam, new_totals = step(theta, adam, totals, samples, coefficients)
+        for old, new in zip((theta, *adam, totals), (new_theta, *new_adam, new_totals), strict=True):
+            old.copy_(new)
+
+    return stepped

@@ -113,7 +113,7 @@ class UniformActor:
         self.low, self.high = spec.low.astype(np.float32), spec.high.astype(np.float32)
 
     def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        return generator.random((*shape, 1 if self.spec.discrete else self.spec.action_size), dtype=np.float32)
+        return generator.random((*shape, self.spec.action_columns), dtype=np.float32)
 
     def push(self, noise: np.ndarray) -> np.ndarray:
         if self.spec.discrete:

@@ -167,6 +167,8 @@ def _check(config: Config) -> None:
     if isinstance(algorithm, (TRPO, VPG)) and algorithm.network.shared:
         reason = f"{algorithm.name} trains policy and value function by different rules"
         raise UserError(f"algorithm.network.shared=true is not possible: {reason}; allowed is false.")
+    if config.execution.interpolation and not isinstance(algorithm, PPO):
+        raise UserError(f"interpolation=true is not possible with {algorithm.name}: Figure 2 is of ppo's first update.")
     if isinstance(algorithm, (TRPO, A2C)):
         _check_variant(algorithm)
     if isinstance(algorithm, PPO):

@@ -89,8 +89,13 @@ def observe(obs_filter: ObsFilter, batch: Batch) -> np.ndarray:
 
 def shuffled(rows: Tensor, orders: Sequence[np.random.Generator], size: int) -> Tensor:
     """One epoch's minibatches [B / M, L, M, columns] of rows [L, B, columns], shuffled by each run's own stream."""
+    order = np.stack([generator.permutation(rows.shape[1]) for generator in orders])
+    return minibatches(rows, order, size)
+
+
+def minibatches(rows: Tensor, order: np.ndarray, size: int) -> Tensor:
+    """Rows [L, B, columns] in each lane's order [L, multiple of M], by M: [minibatches, L, M, columns]."""
     lanes, count, columns = rows.shape
-    order = np.stack([generator.permutation(count) for generator in orders])
-    order += np.arange(lanes)[:, None] * count
+    order = order + np.arange(lanes)[:, None] * count
     index = torch.from_numpy(order.reshape(lanes, -1, size).transpose(1, 0, 2).ravel()).to(rows.device)
     return rows.reshape(-1, columns).index_select(0, index).view(-1, lanes, size, columns)

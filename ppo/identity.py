@@ -18,7 +18,6 @@ COEFFICIENTS = (
     "rms_decay", "rms_epsilon", "trust_region", "average_decay",  # A2C
     "elite_fraction", "initial_variance", "extra_std", "extra_until",  # CEM
 )  # fmt: skip
-FAMILIES = {"trpo_2017": "trpo", "a2c_trust_region": "a2c"}  # algorithms that differ in coefficients only
 
 
 def essence(config: Config) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def pack_key(config: Config) -> str:
     del values["seed"]
     values.pop("surrogate", None)
     algorithm = {k: v for k, v in values["algorithm"].items() if k not in COEFFICIENTS}
-    algorithm["name"] = FAMILIES.get(algorithm["name"], algorithm["name"])
+    algorithm["name"] = type(config.algorithm).__name__  # trpo_2017 differs from trpo in a coefficient only
     for key in ("max_grad_norm", "value_clip"):  # whether a bound exists shapes the graph, its size does not
         if key in algorithm:
             algorithm[key] = algorithm[key] is not None

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from ppo.adam import AdamState, adam_step
+from ppo.adam import AdamState, adam_step, in_place, taken_if
 from ppo.compiling import compiled, unguarded
-from ppo.critic import Batch
+from ppo.critic import Batch, minibatches
 from ppo.envs.lockstep import Floats
 from ppo.networks import FlatNetwork
 
@@ -30,7 +30,7 @@ class ValueFit:
         self.epochs, self.size = settings[0].value_epochs, settings[0].value_minibatch_size
         self.lr = torch.tensor([s.value_lr for s in settings], dtype=torch.float32, device=theta.device)
         self.adam = AdamState(*(s.to(theta.device) for s in AdamState.zeros(theta)))
-        self._step = compiled(self._in_place(vmap(self._minibatch_step)), enabled)
+        self._step = compiled(in_place(vmap(self._minibatch_step)), enabled)
 
     def __call__(self, theta: Tensor, obs: Tensor, batch: Batch) -> dict[str, Floats]:
         """K epochs over obs [L, B, obs], filtered, and the batch's value targets; returns what to record."""
@@ -38,27 +38,23 @@ class ValueFit:
         scalars = np.stack([batch.value_target, weight], -1).astype(np.float32)
         rows = torch.cat([obs, torch.from_numpy(scalars).to(obs.device)], -1)
         loss = torch.zeros(len(rows), device=obs.device)
-        steps = 0
         for epoch in range(self.epochs):
             with unguarded(epoch > 0):
                 for minibatch in self._minibatches(rows, weight):
                     self._step(theta, self.adam, loss, minibatch, self.lr)
-                    steps += 1
         taken = np.ceil(weight.sum(1) / self.size).clip(1) * self.epochs
         return {"value_loss": loss.double().cpu().numpy() / taken}
 
     def _minibatches(self, rows: Tensor, weight: Floats) -> Tensor:
         """One epoch [minibatches, L, M, columns], shuffled by each run's own stream; what does not count comes last."""
-        lanes, count, columns = rows.shape
+        lanes, count = rows.shape[:2]
         steps = max(int(np.ceil(weight.sum(1).max() / self.size)), 1)  # a lane that needs fewer gets empty ones
         order = np.full((lanes, steps * self.size), count)  # the row after the last is empty
         for lane, generator in enumerate(self.orders):
             counts = np.flatnonzero(weight[lane])
             order[lane, : len(counts)] = counts[generator.permutation(len(counts))]
         padded = torch.cat([rows, torch.zeros_like(rows[:, :1])], 1)
-        order += np.arange(lanes)[:, None] * (count + 1)
-        index = torch.from_numpy(order.reshape(lanes, steps, self.size).transpose(1, 0, 2).ravel()).to(rows.device)
-        return padded.reshape(-1, columns).index_select(0, index).view(steps, lanes, self.size, columns)
+        return minibatches(padded, order, self.size)
 
     def _minibatch_step(
         self, theta: Tensor, adam: AdamState, total: Tensor, rows: Tensor, lr: Tensor
@@ -75,17 +71,7 @@ class ValueFit:
         epsilon = torch.full_like(lr, ADAM_EPSILON)
         new_theta, new_adam = adam_step(theta, grad, adam, lr=lr, epsilon=epsilon)
         learns = (count > 0) & torch.isfinite((grad * grad).sum())
-        kept = (torch.where(learns, new, old) for new, old in zip(new_adam, adam, strict=True))
-        return torch.where(learns, new_theta, theta), AdamState(*kept), total + value.nan_to_num(0.0, 0.0, 0.0)
-
-    @staticmethod
-    def _in_place(step: Any) -> Any:
-        def stepped(theta: Tensor, adam: AdamState, total: Tensor, rows: Tensor, lr: Tensor) -> None:
-            new_theta, new_adam, new_total = step(theta, adam, total, rows, lr)
-            for old, new in zip((theta, *adam, total), (new_theta, *new_adam, new_total), strict=True):
-                old.copy_(new)
-
-        return stepped
+        return *taken_if(learns, (new_theta, new_adam), (theta, adam)), total + value.nan_to_num(0.0, 0.0, 0.0)
 
     def get_state(self, lane: int) -> dict[str, Any]:
         """One lane's moments."""

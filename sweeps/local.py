@@ -103,19 +103,22 @@ class Pool:
         if status == INTERRUPTED:
             if not self.stops:  # somebody else told it to stop: the sweep goes on
                 self._requeue([left])
-        elif status == BUSY and self._wait_for(left):
-            self.view.event(f"waits    {flight.watch.title} x{len(left)}: {_last_line(flight.file)}")
-        elif status in (MISTAKE, BUSY):
+        elif status == BUSY:
+            self._wait_for(left, _last_line(flight.file))
+        elif status == MISTAKE:
             self._block(left, _last_line(flight.file))
         elif status in (DONE, FAILED) or status > 0:
             self._fail(left, f"its process ended with status {status}: {_last_line(flight.file)}")
         elif not self.stops:
             self._judge(flight, left, -status)
 
-    def _wait_for(self, runs: Sequence[Run]) -> bool:
-        """Whether to leave runs to the next plan, which waits for their writer; False after many attempts."""
+    def _wait_for(self, runs: Sequence[Run], writer: str) -> None:
+        """Leave runs, one of which has another writer, to the next plan, which waits for it; not for ever."""
         self.waits.update(run.hash for run in runs)
-        return max(self.waits[run.hash] for run in runs) <= MOST_WAITS
+        if max(self.waits[run.hash] for run in runs) > MOST_WAITS:
+            self._block(runs, writer)
+        else:
+            self.view.event(f"waits    {pack_title(runs)} x{len(runs)}: {writer}")
 
     def _judge(self, flight: Flight, left: list[Run], number: int) -> None:
         name = signal.Signals(number).name

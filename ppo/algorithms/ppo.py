@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.adam import AdamState, adapt_stepsize
+from ppo.adam import AdamState, adapt_stepsize, in_place
 from ppo.advantages import standardize
-from ppo.algorithms.ppo_step import Coefficients, MinibatchStep, Stats, in_place
+from ppo.algorithms.ppo_step import Coefficients, MinibatchStep, Stats
 from ppo.collect import Length, PolicyActor, Rollout
 from ppo.compiling import compiled, unguarded, wants_compile
 from ppo.config import Config

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
-from ppo.adam import AdamState, adam_step
+from ppo.adam import AdamState, adam_step, taken_if
 from ppo.networks import FlatNetwork
 from ppo.settings import PPO
 from ppo.surrogates import choose, ratio_terms, uses_kl
@@ -74,8 +73,7 @@ class MinibatchStep:
         finite = torch.isfinite(norm)
         skipped = 1 - finite.to(norm.dtype)
         seen = torch.stack([*stats, norm, skipped]).nan_to_num(0.0, 0.0, 0.0)
-        keep = (torch.where(finite, new, old) for new, old in zip(new_adam, adam, strict=True))
-        return torch.where(finite, new_theta, theta), AdamState(*keep), totals + seen
+        return *taken_if(finite, (new_theta, new_adam), (theta, adam)), totals + seen
 
     def split(self, samples: Tensor) -> Samples:
         """Rows [M, columns] by name."""
@@ -107,14 +105,3 @@ class MinibatchStep:
             near_old = s.value + (value - s.value).clamp(-value_clip, value_clip)
             error = torch.maximum(error, (near_old - s.value_target) ** 2)
         return error.mean()
-
-
-def in_place(step: Callable[..., tuple[Tensor, AdamState, Tensor]]) -> Callable[..., None]:
-    """`step`, but writing its results over its first three arguments: no memory is allocated between minibatches."""
-
-    def stepped(theta: Tensor, adam: AdamState, totals: Tensor, samples: Tensor, coefficients: Tensor) -> None:
-        new_theta, new_adam, new_totals = step(theta, adam, totals, samples, coefficients)
-        for old, new in zip((theta, *adam, totals), (new_theta, *new_adam, new_totals), strict=True):
-            old.copy_(new)
-
-    return stepped

@@ -26,10 +26,9 @@ class RandomLearner:
     def __init__(
         self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, _streams: Sequence[Streams]
     ) -> None:
-        settings = configs[0].algorithm
-        self.theta = theta
-        self.length = Length(getattr(settings, "horizon", 1))
-        uniform = isinstance(settings, Random) and settings.policy == "uniform"
+        (settings, *_) = [c.algorithm for c in configs if isinstance(c.algorithm, Random)]
+        self.theta, self.length = theta, Length(settings.horizon)
+        uniform = settings.policy == "uniform"
         self.actor: Actor = UniformActor(network.spec) if uniform else PolicyActor(network, theta)
 
     def estimate_advantages(self, rollout: Rollout, _obs_filter: ObsFilter) -> Rollout:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from ppo.adam import AdamState, adam_step, adapt_stepsize
+from ppo.adam import AdamState, adam_step, adapt_stepsize, taken_if
 from ppo.advantages import standardize
 from ppo.collect import Length, PolicyActor, Rollout
 from ppo.compiling import compiled, wants_compile
@@ -90,9 +90,7 @@ class VPGLearner:
         grad, value = grad_and_value(loss)(theta)
         norm = torch.sqrt((grad * grad).sum())
         new_theta, new_adam = adam_step(theta, grad, adam, lr=lr, epsilon=torch.full_like(lr, ADAM_EPSILON))
-        finite = torch.isfinite(norm)
-        kept = (torch.where(finite, new, old) for new, old in zip(new_adam, adam, strict=True))
-        return torch.where(finite, new_theta, theta), AdamState(*kept), -value, norm
+        return *taken_if(torch.isfinite(norm), (new_theta, new_adam), (theta, adam)), -value, norm
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 

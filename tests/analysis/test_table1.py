@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
 
+from analysis.errors import UserError
 from analysis.normalise import Reference
 from analysis.store import Runs
 from analysis.table1 import PUBLISHED, by_task, check_configs, compute, strata, to_table
@@ -216,6 +218,14 @@ def test_runs_of_different_lengths_in_one_cell_are_refused() -> None:
     rows[1]["steps"] = 2_000_000
     sentence = complaint(compute, runs_of(rows), REFERENCE)
     assert sentence == f"'{CLIP}' on Hopper mixes runs of 1000000 and 2000000 steps: one config is needed."
+
+
+@pytest.mark.parametrize(("steps", "refused"), [(1_050_000, False), (1_100_001, True)])
+def test_a_cell_may_hold_runs_whose_last_episodes_overstep_by_a_tenth(steps: int, refused: bool) -> None:
+    rows = made().frame.to_dict("records")
+    rows[1]["steps"] = steps
+    with pytest.raises(UserError) if refused else nullcontext():
+        check_configs(runs_of(rows))
 
 
 def test_tasks_may_be_trained_for_different_numbers_of_steps() -> None:

@@ -22,6 +22,7 @@ SHARED = "is not possible: {} trains policy and value function by different rule
 ANNEALED = "is not possible: only ppo anneals it (Table 4); allowed is null."
 TARGET = "is not possible: allowed is a number above 0 with lr_schedule=kl, null with others."
 VARIANT = "is not possible with {}: take algorithm={}."
+FIGURE_2 = "is not possible with {}: Figure 2 is of ppo's first update."
 A2C_SIZE = "num_actors * horizon * updates = 16 * 5"
 
 
@@ -51,6 +52,7 @@ A2C_SIZE = "num_actors * horizon * updates = 16 * 5"
         ("algorithm.lr_schedule=constant", "algorithm.lr_kl_target=0.01", TARGET),
         ("algorithm.lr_schedule=linear", "algorithm.lr_kl_target=0.01", TARGET),
         ("algorithm.lr_schedule=kl", "algorithm.lr_kl_target=null", TARGET),
+        *((f"algorithm={n}", "interpolation=true", FIGURE_2.format(n)) for n in ("random", "trpo", "cem")),
         ("algorithm=a2c", "algorithm.lr_schedule=kl", "is not possible: allowed is constant or linear."),
     ],
 )

@@ -154,10 +154,10 @@ def test_a_run_that_a_dying_worker_still_holds_is_waited_for(tmp_path: Path, mon
     held = runs_of(sweep, tmp_path)[0]
     real, release, wait_for = local._launch, tmp_path / "release", local.Pool._wait_for
 
-    def let_go(pool: local.Pool, runs: list[Run]) -> bool:
+    def let_go(pool: local.Pool, runs: list[Run], writer: str) -> None:
         """The first pack has been kept out: now the holder may end."""
         release.touch()
-        return wait_for(pool, runs)
+        wait_for(pool, runs, writer)
 
     def launch(file: PackFile) -> subprocess.Popen[bytes]:
         """At the first launch somebody holds a run: a worker whose driver was killed, and that is on its way out."""

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.distributions import Normal
 from torch.func import vmap
 
-from ppo.adam import AdamState
-from ppo.algorithms.ppo_step import Samples, Stats, in_place
+from ppo.adam import AdamState, in_place
+from ppo.algorithms.ppo_step import Samples, Stats
 from ppo.networks import FlatNetwork
 from ppo.surrogates import OBJECTIVES
 from tests.ppo.algorithms.fakes import DOUBLE, coefficients, gradient, make_step, parameters, random_samples, rows, take
