@@ -106,7 +106,7 @@ def to_markdown(rows: Iterable[Row]) -> str:
     for row in rows:
         spread = "" if row.deviation is None else f" ± {_number(row.deviation)}"
         low, high = (_number(f(row.others, default=None)) for f in (min, max))
-        others = f"{low} to {high} (n={len(row.others)})"
+        others = f"{low} to {high} (n={len(row.others)})" if row.others else "-"
         cells = [row.env, row.setting, str(row.runs), f"{row.seconds:.0f}", f"{_number(row.mean)}{spread}"]
         cells += [_number(row.late), _number(row.paper), _number(row.baselines), others]
         lines.append(f"| {' | '.join(cells)} |")

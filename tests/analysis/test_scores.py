@@ -125,7 +125,7 @@ def test_a_row_of_markdown_holds_every_number(records: list[Record]) -> None:
 
 
 def test_what_nobody_published_is_a_hyphen(records: list[Record]) -> None:
-    line = "| Hopper-v5 | clip | 1 | 30 | 10.0 | 19.5 | - | - | - to - (n=0) |\n"
+    line = "| Hopper-v5 | clip | 1 | 30 | 10.0 | 19.5 | - | - | - |\n"
     assert to_markdown(score_rows(records[:1], [])) == HEAD + line
 
 
