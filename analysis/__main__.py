@@ -15,6 +15,7 @@ COMMANDS = (  # name, what it does, the sweep it is of unless told otherwise
     ("table1", "normalised score per setting, with interval, beside the paper's", "table1"),
     ("robust", "beyond the paper: median, IQM, optimality gap, sample efficiency, profiles", "table1"),
     ("order", "which settings are told apart by their intervals, and which are not", "table1"),
+    ("drift", "how far policies moved: KL, entropy, worst returns", "first_row"),
     ("report", "one HTML file with tables, figures and every run", "table1"),
     ("table2", "games won per algorithm", "table2"),
     ("table3", "hyperparameters of PPO on MuJoCo, from conf/", None),
@@ -34,6 +35,7 @@ EXAMPLES = """examples:
   python -m analysis table2 --csv scores.csv     games won, of published scores (game,ALGORITHM,...)
   python -m analysis table5                      hyperparameters, ours beside the paper's
   python -m analysis figure3                     learning curves as pdf, svg and png, in outputs/figures
+  python -m analysis drift --out tables          why the first row is what it is: a table and a figure
   python -m analysis report                      all of it as one HTML file
   python -m analysis publish table1              compact records that live in the repository
 
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("--store", type=Path, help="folder of the runs (default: outputs, outputs/published)")
         if name == "report":
             one.add_argument("--out", type=Path, metavar="FILE", help="default: outputs/report-SWEEP.html")
-        if name.startswith(("table", "figure", "robust", "order")):
+        if name.startswith(("table", "figure", "robust", "order", "drift")):
             one.add_argument("--out", type=Path, metavar="FOLDER", help="write files there")
         if name == "publish":
             one.add_argument("--out", type=Path, default=Path("outputs/published"), help="default: %(default)s")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from analysis import drift as moves
 from analysis import ends, figures, hyperparameters
 from analysis import order as pairs
 from analysis import robust as beyond
@@ -49,6 +50,16 @@ def order(options: argparse.Namespace) -> None:
     """Print which settings are told apart."""
     runs = _runs(options)
     show(pairs.to_table(pairs.compute(runs, _reference(runs)), runs), "order", options.out)
+
+
+def drift(options: argparse.Namespace) -> None:
+    """Print how far the policies moved."""
+    runs = _runs(options)
+    _done(runs)
+    frame = moves.compute(runs)
+    show(moves.to_table(frame, runs), "drift", options.out)
+    if options.out is not None:
+        _saved(figures.save(moves.draw(frame), options.out, "drift"))
 
 
 def report(options: argparse.Namespace) -> None:

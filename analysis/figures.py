@@ -32,7 +32,7 @@ def figure1(epsilon: float = 0.2) -> pd.DataFrame:
 
 def draw_figure1(frame: pd.DataFrame, epsilon: float = 0.2) -> Figure:
     """Two panels, as in the paper; the dot is where optimisation starts."""
-    figure, axes = _subplots(1, 2, (6.5, 2.6))
+    figure, axes = subplots(1, 2, (6.5, 2.6))
     for axis, name, edge in zip(axes.flat, ("A > 0", "A < 0"), (1 + epsilon, 1 - epsilon), strict=True):
         axis.plot(frame.ratio, frame[name], color=COLOURS[0])
         axis.plot(1, 1 if name == "A > 0" else -1, "o", color=COLOURS[1])
@@ -52,7 +52,7 @@ def figure2(runs: Runs) -> pd.DataFrame:
 
 def draw_figure2(frame: pd.DataFrame) -> Figure:
     """The three surrogates and the KL over the linear interpolation factor, as in the paper."""
-    figure, axes = _subplots(1, 1, (5.0, 3.2))
+    figure, axes = subplots(1, 1, (5.0, 3.2))
     names = {
         "kl": r"mean KL[$\pi_{old}$, $\pi$] (nats)",
         "cpi": "$L^{CPI}$: mean r A",
@@ -70,7 +70,7 @@ def draw_figure2(frame: pd.DataFrame) -> Figure:
 
 def draw_profiles(frame: pd.DataFrame) -> Figure:
     """Performance profiles: higher is better everywhere."""
-    figure, axes = _subplots(1, 1, (5.0, 3.2))
+    figure, axes = subplots(1, 1, (5.0, 3.2))
     for i, (label, part) in enumerate(frame.groupby("label", sort=False)):
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i // len(COLOURS) % len(STYLES)]}
         axes[0, 0].step(part.tau, part.share, where="post", label=label, **style)
@@ -104,7 +104,7 @@ def draw_figure3(frame: pd.DataFrame) -> Figure:
     """One panel per task: mean over seeds, band from the lowest to the highest, the paper's end values as marks."""
     envs, labels = list(frame.env.unique()), list(frame.label.unique())
     columns = min(4, len(envs))
-    figure, axes = _subplots(-(-len(envs) // columns), columns, (2.7 * columns, 2.3 * -(-len(envs) // columns)))
+    figure, axes = subplots(-(-len(envs) // columns), columns, (2.7 * columns, 2.3 * -(-len(envs) // columns)))
     paper = paper_scores()
     for axis, env in zip(axes.flat, envs, strict=False):
         for i, label in enumerate(labels):
@@ -139,7 +139,7 @@ def save(figure: Figure, out: Path, name: str, formats: Sequence[str] = FORMATS)
     return paths
 
 
-def _subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, Any]:
+def subplots(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, Any]:
     """A figure and its axes [rows, columns], without a display."""
     from matplotlib import rcParams
     from matplotlib.figure import Figure

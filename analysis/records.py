@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any, NamedTuple
 
 import yaml
@@ -19,6 +19,7 @@ import yaml
 from analysis.errors import UserError
 
 CURVE_POINTS = 200  # of a published learning curve
+UPDATES = {"step": int, "steps_per_second": float, "kl": float, "entropy": float, "skipped": float}
 
 
 class CurvePoint(NamedTuple):
@@ -27,6 +28,16 @@ class CurvePoint(NamedTuple):
     step: int  # end of the stretch, environment steps
     ret: float  # mean undiscounted raw return
     episodes: int
+
+
+class Drift(NamedTuple):
+    """How far a run's policy moved; NaN where its algorithm has no such figure."""
+
+    kl: float  # nats between the policies before and after an iteration: median over iterations
+    kl_max: float
+    entropy: float  # nats, after the first iteration
+    entropy_end: float  # nats, after the last
+    skipped: float  # steps not taken, their gradient not being finite
 
 
 class Record(NamedTuple):
@@ -40,6 +51,7 @@ class Record(NamedTuple):
     seconds: float  # wall time of its iterations, all attempts together; the runs of a pack share it
     mean_return: float  # of all episodes, each with the same weight
     curve: list[CurvePoint]
+    drift: Drift
     interpolation: list[list[float]] | None = None  # rows of interpolation.csv, if the trainer was asked for them
 
 
@@ -65,14 +77,13 @@ def read_run(folder: Path) -> Record:
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         episodes = _columns(folder / "episodes.csv", {"step": int, "return": float})
-        updates = _columns(folder / "updates.csv", {"step": int, "steps_per_second": float})
-        before = [0, *(step for step, _ in updates)]
-        seconds = sum((step - last) / speed for last, (step, speed) in zip(before, updates, strict=False))
+        updates = _columns(folder / "updates.csv", UPDATES)
+        before = [0, *(step for step, *_ in updates)]
+        seconds = sum((step - last) / speed for last, (step, speed, *_) in zip(before, updates, strict=False))
         mean_return = fmean(ret for _, ret in episodes) if episodes else math.nan
         first = (result["env"], result["setting"], result["seed"], config, result)
-        return Record(
-            *first, seconds, mean_return, thin(episodes, result["steps"]), _interpolation(folder / "interpolation.csv")
-        )
+        curve, interpolation = thin(episodes, result["steps"]), _interpolation(folder / "interpolation.csv")
+        return Record(*first, seconds, mean_return, curve, _drift(updates), interpolation)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, ZeroDivisionError) as error:
         raise UserError(f"{folder} cannot be read as a finished run ({_one_line(error)}).") from None
 
@@ -84,7 +95,8 @@ def read_published(path: Path) -> Record:
         result, curve = held["result"], [CurvePoint(*point) for point in held["curve"]]
         first = (result["env"], result["setting"], result["seed"], held["config"], result)
         mean_return = math.nan if held["mean_return"] is None else held["mean_return"]
-        return Record(*first, held["seconds"], mean_return, curve, held.get("interpolation"))
+        drift = Drift._make(math.nan if value is None else value for value in held["drift"])
+        return Record(*first, held["seconds"], mean_return, curve, drift, held.get("interpolation"))
     except (LookupError, TypeError):
         raise UserError(f"{path} cannot be read as a published run.") from None
 
@@ -101,13 +113,18 @@ def publish(record: Record, path: Path) -> None:
         "config": record.config,
         "seconds": round(record.seconds, 1),
         "mean_return": None if math.isnan(record.mean_return) else record.mean_return,
-        "curve": [[p.step, float(f"{p.ret:.6g}"), p.episodes] for p in record.curve],
+        "curve": [[p.step, _rounded(p.ret), p.episodes] for p in record.curve],
+        "drift": [None if math.isnan(value) else _rounded(value) for value in record.drift],
     }
     if record.interpolation is not None:
-        held["interpolation"] = [[float(f"{value:.6g}") for value in row] for row in record.interpolation]
+        held["interpolation"] = [[_rounded(value) for value in row] for row in record.interpolation]
     aside = path.with_name(f"{path.name}.tmp")
     aside.write_text(json.dumps(held, separators=(",", ":")) + "\n", encoding="utf-8")
     os.replace(aside, path)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def thin(episodes: Iterable[tuple[int, float]], steps: int) -> list[CurvePoint]:
@@ -117,6 +134,14 @@ def thin(episodes: Iterable[tuple[int, float]], steps: int) -> list[CurvePoint]:
     for step, ret in episodes:
         stretches.setdefault(math.ceil(step / width), []).append(ret)
     return [CurvePoint(i * width, fmean(returns), len(returns)) for i, returns in sorted(stretches.items())]
+
+
+def _drift(updates: list[tuple[Any, ...]]) -> Drift:
+    """Of the rows of updates.csv."""
+    kl = [row[2] for row in updates if not math.isnan(row[2])]
+    entropy, skipped = [row[3] for row in updates], [row[4] for row in updates]
+    median_kl, most = (median(kl), max(kl)) if kl else (math.nan, math.nan)
+    return Drift(median_kl, most, entropy[0], entropy[-1], sum(skipped))
 
 
 def _interpolation(path: Path) -> list[list[float]] | None:

@@ -84,7 +84,7 @@ class Pool:
         while self.queue and len(self.flights) < self.workers and not self.stops:
             pack = self.queue.popleft()
             file = self.home.write_pack([run.config for run in pack.runs])
-            self.flights.append(Flight(pack.runs, file, _launch(file), Watch(pack.runs)))
+            self.flights.append(Flight(pack.runs, file, _launch(file), Watch(pack.runs, pack.seconds)))
             self.view.event(f"started  {pack_title(pack.runs)} x{len(pack.runs)}")
 
     def _land(self) -> None:
@@ -201,11 +201,8 @@ class Pool:
             return
         self._shown = time.monotonic()
         lines = [flight.watch.look() for flight in self.flights]
-        running = [line.left for line in lines]
-        left = None
-        if all(seconds is not None for seconds in running):
-            waiting = sum(p.seconds for p in self.queue)
-            left = max([*running, (sum(running) + waiting) / self.workers], default=0.0)  # type: ignore[arg-type, type-var]
+        running, waiting = [line.left for line in lines], sum(p.seconds for p in self.queue)
+        left = max([*running, (sum(running) + waiting) / self.workers])
         done, failed = (list(self.ended.values()).count(state) for state in (State.DONE, State.FAILED))
         done, failed = done + sum(line.done for line in lines), failed + sum(line.failed for line in lines)
         self.view.show(Summary(self.home.name, self.total, done, failed, len(self.queue), left), lines)

@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.watch import PackLine, duration
+from ppo.progress import clock
+from sweeps.watch import PackLine
 
 PLAIN_SECONDS = 60.0  # between plain lines that only tell how far things are
 
@@ -25,7 +26,7 @@ class Summary(NamedTuple):
     done: int
     failed: int
     waiting: int  # packs not yet started
-    left: float | None  # seconds
+    left: float  # seconds
 
 
 class View(Protocol):
@@ -96,8 +97,7 @@ def headline(summary: Summary) -> str:
     """The sweep in one line."""
     failed = f", {summary.failed} failed" if summary.failed else ""
     waiting = f", {summary.waiting} packs waiting" if summary.waiting else ""
-    left = f", {duration(summary.left)} left" if summary.left is not None else ""
-    return f"{summary.name}: {summary.done} of {summary.runs} runs done{failed}{waiting}{left}"
+    return f"{summary.name}: {summary.done} of {summary.runs} runs done{failed}{waiting}, {clock(summary.left)} left"
 
 
 def table(summary: Summary, lines: Sequence[PackLine]) -> Table:
@@ -109,6 +109,6 @@ def table(summary: Summary, lines: Sequence[PackLine]) -> Table:
     for line in lines:
         speed = f"{line.speed:,.0f}" if line.speed else "starting"
         note = Text(f"{line.failed} failed" if line.failed else "", style="red")
-        left = duration(line.left)
+        left = clock(line.left)
         drawn.add_row(Text(line.title), str(line.size), f"{line.share:.0%}", line.steps, speed, left, note)
     return drawn

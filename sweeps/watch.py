@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ppo.identity import setting_name
-from ppo.progress import clock, count
+from ppo.progress import count
 from sweeps.runs import Run
 from sweeps.states import State, standing
 
@@ -20,18 +20,19 @@ class PackLine(NamedTuple):
     done: int
     failed: int
     steps: str  # of each
-    speed: float | None  # environment steps per second, all runs together; None before the second heartbeat
-    left: float | None  # seconds
+    speed: float | None  # environment steps per second, all runs together; None until it is known
+    left: float  # seconds; as planned until the speed is known
     share: float  # of its steps that are done
 
 
 class Watch:
-    """Follows one pack by the heartbeats of its runs."""
+    """Follows one pack by the heartbeats of its runs; the clock starts after the first steps, for which it compiles."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self.runs, self.title = runs, pack_title(runs)
+    def __init__(self, runs: Sequence[Run], planned: float) -> None:
+        self.runs, self.title, self.planned = runs, pack_title(runs), planned
         self.goal = sum(r.config.goal for r in runs)
-        self.since: tuple[float, int] | None = None  # heartbeat and steps when first seen
+        self.first: int | None = None  # steps when first seen in training
+        self.since: tuple[float, int] | None = None  # heartbeat and steps when the clock started
 
     def look(self) -> PackLine:
         """Read the runs' folders."""
@@ -41,14 +42,16 @@ class Watch:
         steps = sum(g if s.state in ended else s.step for s, g in zip(standings, goals, strict=True))
         running = [float(s.status.get("heartbeat") or 0) for s in standings if s.state == State.RUNNING]
         beat = max(running, default=0.0)
-        if self.since is None and running:
+        if self.first is None and running:
+            self.first = steps
+        if self.since is None and self.first is not None and steps > self.first:
             self.since = (beat, steps)
         speed = None
         if self.since and beat > self.since[0] and steps > self.since[1]:
             speed = (steps - self.since[1]) / (beat - self.since[0])
         done, failed = (sum(s.state == state for s in standings) for state in (State.DONE, State.FAILED))
         silent = max(0.0, time.time() - beat) if speed else 0.0  # since the heartbeat it has gone on
-        left = max(0.0, (self.goal - steps) / speed - silent) if speed else None
+        left = max(0.0, (self.goal - steps) / speed - silent) if speed else self.planned
         shown = f"{count(steps // len(self.runs))} of {count(self.goal // len(self.runs))}"
         share = steps / self.goal
         return PackLine(self.title, len(self.runs), done, failed, shown, speed, left, share)
@@ -58,8 +61,3 @@ def pack_title(runs: Sequence[Run]) -> str:
     """A pack in a few words: its task, and its setting or how many."""
     names = sorted({setting_name(r.config) for r in runs})
     return f"{runs[0].config.env.id}  {names[0] if len(names) == 1 else f'{len(names)} settings'}"
-
-
-def duration(seconds: float | None) -> str:
-    """A time left, or nothing where it is not known."""
-    return "" if seconds is None else clock(seconds)

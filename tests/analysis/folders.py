@@ -15,6 +15,7 @@ from analysis.errors import UserError
 STEPS = 2000
 # 20 episodes of 100 steps, the k-th returning k: 10.5 on average, 19.5 in the last tenth of the steps.
 EPISODES = [(100 * k, float(k)) for k in range(1, 21)]
+UPDATES = "step,kl,entropy,skipped,steps_per_second\n1000,0.25,4.25,1,50\n2000,0.75,3.5,2,100\n"
 
 Entry = dict[str, Any]
 
@@ -46,11 +47,11 @@ def write_state(store: Path, run: Entry, state: str) -> Path:
 def write_done(
     store: Path, run: Entry, score: float | None = 1.0, episodes: Iterable[tuple[int, float]] = EPISODES, **keys: Any
 ) -> Path:
-    """The folder of a finished run: iterations of 1000 steps, the first at 50 and the second at 100 steps/s."""
+    """The folder of a finished run: two iterations of 1000 steps, as `UPDATES` says."""
     folder, held = write_state(store, run, "done"), list(episodes)
     rows = "".join(f"{step},{ret!r},100\n" for step, ret in held)
     (folder / "episodes.csv").write_text("step,return,length\n" + rows)
-    (folder / "updates.csv").write_text("iteration,step,steps_per_second\n1,1000,50\n2,2000,100\n")
+    (folder / "updates.csv").write_text(UPDATES)
     (folder / "config.yaml").write_text(f"seed: {run['seed']}\nsurrogate:\n  name: {run['setting']}\n")
     result = {key: run[key] for key in ("env", "setting", "seed")} | {"run": run["hash"], "score": score}
     result |= {"episodes": len(held), "steps": STEPS, "seconds": 30.5, "code": "0" * 8, "commit": "c" * 40}

@@ -9,8 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from analysis.records import CURVE_POINTS, CurvePoint, publish, read_json, read_published, read_run, record_path, thin
-from tests.analysis.folders import complaint, entry, write_done, write_state
+from analysis.records import (
+    CURVE_POINTS,
+    CurvePoint,
+    Drift,
+    publish,
+    read_json,
+    read_published,
+    read_run,
+    record_path,
+    thin,
+)
+from tests.analysis.folders import UPDATES, complaint, entry, write_done, write_state
 
 
 @dataclass
@@ -51,7 +61,7 @@ def test_seconds_are_the_wall_time_of_the_iterations(case: Case) -> None:
 
 
 def test_seconds_are_right_where_iterations_differ_in_length(case: Case) -> None:
-    (case.folder / "updates.csv").write_text("iteration,step,steps_per_second\n1,300,50\n2,2000,100\n")
+    (case.folder / "updates.csv").write_text(UPDATES.replace("1000,", "300,"))
     assert read_run(case.folder).seconds == 300 / 50 + 1700 / 100
 
 
@@ -68,6 +78,21 @@ def test_a_run_in_which_no_episode_ended_has_no_curve_and_no_mean(tmp_path: Path
     record = read_run(write_done(tmp_path, entry(), None, []))
     assert record.curve == []
     assert math.isnan(record.mean_return)
+
+
+def test_drift_is_the_middle_and_the_largest_kl_the_first_and_the_last_entropy_and_all_skipped_steps(
+    case: Case,
+) -> None:
+    with (case.folder / "updates.csv").open("a") as file:
+        file.write("3000,9.0,2.5,0,100\n")
+    assert read_run(case.folder).drift == Drift(kl=0.75, kl_max=9.0, entropy=4.25, entropy_end=2.5, skipped=3)
+
+
+def test_an_iteration_without_a_kl_does_not_count_and_a_run_without_one_has_none(case: Case) -> None:
+    case.damage("updates.csv", 2, "1000,nan,4.25,0,50")
+    assert read_run(case.folder).drift[:2] == (0.75, 0.75)
+    case.damage("updates.csv", 3, "2000,nan,nan,nan,100")
+    assert [math.isnan(value) for value in read_run(case.folder).drift] == [True, True, False, True, True]
 
 
 @pytest.mark.parametrize("content", [None, "", "[]"])
@@ -87,8 +112,8 @@ def test_damaged_episodes_are_named_with_their_line(case: Case, text: str) -> No
 
 def test_damaged_updates_are_named_with_their_line(case: Case) -> None:
     case.damage("updates.csv", 3, "2,20")
-    where = case.folder / "updates.csv"
-    assert complaint(read_run, case.folder) == f"{where}, line 3, cannot be read: step, steps_per_second are needed."
+    where, needed = case.folder / "updates.csv", "step, steps_per_second, kl, entropy, skipped"
+    assert complaint(read_run, case.folder) == f"{where}, line 3, cannot be read: {needed} are needed."
 
 
 def test_a_table_without_a_column_that_is_needed_is_named(case: Case) -> None:
@@ -146,6 +171,14 @@ def test_a_published_mean_return_is_not_rounded(tmp_path: Path) -> None:
     record = read_run(write_done(tmp_path, entry(), episodes=[(1, 1 / 3), (2, 2 / 3), (3, 0.1)]))
     publish(record, tmp_path / "one.json")
     assert read_published(tmp_path / "one.json").mean_return == record.mean_return
+
+
+def test_what_a_published_run_has_no_figure_of_is_null(case: Case, tmp_path: Path) -> None:
+    case.damage("updates.csv", 2, "1000,nan,nan,nan,50")
+    case.damage("updates.csv", 3, "2000,nan,nan,nan,100")
+    publish(read_run(case.folder), tmp_path / "one.json")
+    assert json.loads((tmp_path / "one.json").read_text())["drift"] == [None] * 5
+    assert all(map(math.isnan, read_published(tmp_path / "one.json").drift))
 
 
 def test_a_published_run_is_one_line_of_strict_json(tmp_path: Path) -> None:

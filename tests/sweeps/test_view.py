@@ -12,13 +12,13 @@ from rich.console import Console
 from sweeps import states, view, watch
 from sweeps.runs import Run
 from sweeps.view import LiveView, PlainView, Summary, headline, make_view
-from sweeps.watch import PackLine, Watch, duration, pack_title
+from sweeps.watch import PackLine, Watch, pack_title
 from tests.sweeps.folders import tiny_runs, write_done, write_status
 
-SUMMARY = Summary(name="table1", runs=231, done=12, failed=0, waiting=0, left=None)
+SUMMARY = Summary(name="table1", runs=231, done=12, failed=0, waiting=0, left=60.0)
 LINES = [
     PackLine("Hopper-v5  33 settings", 33, 1, 2, "410k of 1M", 6789.4, 3723.0, 0.41),
-    PackLine("Reacher-v5  ppo-none", 3, 0, 0, "0 of 1M", None, None, 0.0),
+    PackLine("Reacher-v5  ppo-none", 3, 0, 0, "0 of 1M", None, 3600.0, 0.0),
 ]
 NOTE = "failed   runs/[x]/seed=0 at step 3: OSError: [/data] is full"
 
@@ -51,13 +51,9 @@ def text(console: Console) -> str:
 
 
 def test_the_headline_tells_only_what_there_is_to_tell() -> None:
-    assert headline(SUMMARY) == "table1: 12 of 231 runs done"
+    assert headline(SUMMARY) == "table1: 12 of 231 runs done, 1:00 left"
     full = SUMMARY._replace(failed=2, waiting=5, left=3723.0)
     assert headline(full) == "table1: 12 of 231 runs done, 2 failed, 5 packs waiting, 1:02:03 left"
-
-
-def test_a_time_left_that_is_not_known_is_nothing() -> None:
-    assert [duration(seconds) for seconds in (None, 0.0, 59.6, 3600.0)] == ["", "0:00", "1:00", "1:00:00"]
 
 
 # -- plain lines -------------------------------------------------------------------------------------------------------
@@ -90,7 +86,10 @@ def test_how_far_things_are_is_a_line_once_a_minute(monkeypatch: pytest.MonkeyPa
         plain.show(SUMMARY, LINES)
     lines = text(console).splitlines()
     assert len(lines) == 3
-    assert lines[0] == ("12:34:56  table1: 12 of 231 runs done: Hopper-v5  33 settings 41%; Reacher-v5  ppo-none 0%")
+    assert (
+        lines[0]
+        == "12:34:56  table1: 12 of 231 runs done, 1:00 left: Hopper-v5  33 settings 41%; Reacher-v5  ppo-none 0%"
+    )
 
 
 # -- a live table ------------------------------------------------------------------------------------------------------
@@ -99,7 +98,7 @@ def test_how_far_things_are_is_a_line_once_a_minute(monkeypatch: pytest.MonkeyPa
 def test_a_terminal_sees_a_row_for_each_pack_and_the_headline() -> None:
     console = terminal()
     live = LiveView(console)
-    live.show(SUMMARY._replace(left=60.0), LINES)
+    live.show(SUMMARY, LINES)
     live.close()
     rows = [line.split() for line in text(console).splitlines() if line.startswith(("Hopper", "Reacher"))]
     assert rows[-2] == [
@@ -116,7 +115,7 @@ def test_a_terminal_sees_a_row_for_each_pack_and_the_headline() -> None:
         "2",
         "failed",
     ]
-    assert rows[-1] == ["Reacher-v5", "ppo-none", "3", "0%", "0", "of", "1M", "starting"]
+    assert rows[-1] == ["Reacher-v5", "ppo-none", "3", "0%", "0", "of", "1M", "starting", "1:00:00"]
     assert "table1: 12 of 231 runs done, 1:00 left" in text(console)
 
 
@@ -155,17 +154,28 @@ def beat(runs: list[Run], clock: Clock, *steps: int) -> None:
         write_status(run.folder, "running", step=step, heartbeat=clock.now)
 
 
-def test_a_pack_that_has_not_begun_has_no_speed(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def begun(runs: list[Run], clock: Clock) -> Watch:
+    """A watch whose clock has started, at 16 steps of each run."""
+    follower = Watch(runs, 90.0)
+    for step in (0, 16):
+        beat(runs, clock, *[step] * len(runs))
+        assert follower.look()[-3:-1] == (None, 90.0)
+        clock.now += 40
+    clock.now -= 40
+    return follower
+
+
+def test_a_pack_that_has_not_begun_has_no_speed_and_the_time_left_that_was_planned(
+    runs: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     Clock(monkeypatch, watch, states)
-    seen = Watch(runs).look()
-    assert seen == PackLine("InvertedPendulum-v5  ppo-clip-epsilon=0.2", 4, 0, 0, "0 of 256", None, None, 0.0)
+    seen = Watch(runs, 90.0).look()
+    assert seen == PackLine("InvertedPendulum-v5  ppo-clip-epsilon=0.2", 4, 0, 0, "0 of 256", None, 90.0, 0.0)
 
 
 def test_speed_and_time_left_are_those_between_heartbeats(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, watch, states)
-    follower = Watch(runs)
-    beat(runs, clock, 16, 16, 16, 16)
-    assert follower.look().speed is None
+    follower = begun(runs, clock)
     clock.now += 10
     beat(runs, clock, 64, 64, 64, 64)
     seen = follower.look()
@@ -174,13 +184,21 @@ def test_speed_and_time_left_are_those_between_heartbeats(runs: list[Run], monke
     assert (seen.steps, seen.share) == ("64 of 256", 0.25)
 
 
+def test_the_time_in_which_a_pack_compiles_is_not_counted(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, watch, states)
+    follower = Watch(runs, 90.0)
+    for later, step in ((0, 0), (40, 1), (2, 2)):  # the first step takes 40 s, the second 2
+        clock.now += later
+        beat(runs, clock, *[step] * 4)
+        seen = follower.look()
+    assert seen.speed == pytest.approx(2.0)  # 4 runs, a step in 2 s
+
+
 def test_between_heartbeats_the_time_left_goes_down_and_never_below_0(
     runs: list[Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(monkeypatch, watch, states)
-    follower = Watch(runs)
-    beat(runs, clock, 16, 16, 16, 16)
-    follower.look()
+    follower = begun(runs, clock)
     clock.now += 10
     beat(runs, clock, 64, 64, 64, 64)
     clock.now += 15
@@ -195,12 +213,13 @@ def test_steps_from_before_an_interruption_are_not_counted_as_speed(
     clock = Clock(monkeypatch, watch, states)
     for run in runs:
         write_status(run.folder, "planned", step=128, heartbeat=clock.now - 1000)
-    follower = Watch(runs)
+    follower = Watch(runs, 90.0)
     assert follower.look().speed is None
-    beat(runs, clock, 128, 128, 128, 128)
-    assert follower.look().speed is None
+    for step in (128, 144):
+        beat(runs, clock, *[step] * 4)
+        assert follower.look().speed is None
     clock.now += 8
-    beat(runs, clock, 160, 160, 160, 160)
+    beat(runs, clock, 176, 176, 176, 176)
     assert follower.look().speed == pytest.approx(16.0)  # 4 x 32 steps in 8 s
 
 
@@ -209,17 +228,18 @@ def test_runs_that_are_done_or_failed_are_counted(runs: list[Run], monkeypatch: 
     beat(runs, clock, 128, 128, 128, 128)
     write_done(runs[0].folder)
     write_status(runs[1].folder, "failed", step=64)
-    seen = Watch(runs).look()
+    seen = Watch(runs, 90.0).look()
     assert (seen.size, seen.done, seen.failed) == (4, 1, 1)
     assert seen.share == 0.75  # (256 + 256 + 128 + 128) / 1024: a failed run takes no more
 
 
 def test_a_failed_run_has_no_time_left(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, watch, states)
-    follower = Watch(runs)
+    follower = Watch(runs, 90.0)
     write_status(runs[0].folder, "failed", step=0)
-    beat(runs[1:], clock, 16, 16, 16)
-    follower.look()
+    for step in (0, 16):
+        beat(runs[1:], clock, *[step] * 3)
+        follower.look()
     clock.now += 10
     beat(runs[1:], clock, 64, 64, 64)
     assert follower.look().left == pytest.approx(40.0)  # 3 x 192 steps at 14.4 steps/s
