@@ -68,6 +68,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             if column == "score":
                 axis.set_xticks([tick for tick in SCORES if part.score.min() <= tick <= max(0, part.score.max())])
                 axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+                axis.tick_params(axis="x", labelsize=7)
             axis.set(xlabel=name, yticks=range(len(labels)), yticklabels=labels if axis is row[0] else [])
             axis.set_ylim(len(labels) - 0.5, -0.5)
             axis.grid(axis="y", linewidth=0.4, alpha=0.5)
