@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORMATS = ("pdf", "svg", "png")
 # Okabe and Ito's colours, told apart by every kind of sight, with line styles for print without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LEGEND_COLUMNS = 3
 STYLES = ("-", "--", "-.", ":")
 
 
@@ -104,7 +105,8 @@ def draw_figure3(frame: pd.DataFrame) -> Figure:
     """One panel per task: mean over seeds, band from the lowest to the highest, the paper's end values as marks."""
     envs, labels = list(frame.env.unique()), list(frame.label.unique())
     columns = min(4, len(envs))
-    figure, axes = subplots(-(-len(envs) // columns), columns, (2.7 * columns, 2.3 * -(-len(envs) // columns)))
+    rows, legend = -(-len(envs) // columns), 0.17 * -(-len(labels) // LEGEND_COLUMNS)
+    figure, axes = subplots(rows, columns, (max(7.0, 2.7 * columns), max(2.6, 2.1 * rows) + legend))
     paper = paper_scores()
     for axis, env in zip(axes.flat, envs, strict=False):
         for i, label in enumerate(labels):
@@ -114,12 +116,23 @@ def draw_figure3(frame: pd.DataFrame) -> Figure:
             axis.fill_between(part.step / 1e6, part.low, part.high, color=line["color"], alpha=0.2, linewidth=0)
             _mark_paper(axis, paper_end(paper, label, env), part, line["color"])
         axis.set(title=env, xlabel="million steps", ylabel="return")
+        _squeeze(axis, frame[frame.env == env])
     for axis in list(axes.flat)[len(envs) :]:
         axis.set_visible(False)
     known = {name: handle for axis in axes.flat for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)}
     handles, names = list(known.values()), list(known)
-    figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)), frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=min(LEGEND_COLUMNS, len(names)), frameon=False)
     return figure
+
+
+def _squeeze(axis: Axes, part: pd.DataFrame) -> None:
+    """Logarithmic where one setting has fallen so far that all others would be one line."""
+    usual = part["mean"].abs().median()
+    if part["mean"].min() < -100 * usual:
+        linear = 10.0 ** np.ceil(np.log10(usual))
+        axis.set_yscale("symlog", linthresh=linear)
+        axis.set_yticks([tick for tick in axis.get_yticks() if tick == 0 or abs(tick) >= linear])
+        axis.set_ylabel("return, log where far from 0")
 
 
 def _mark_paper(axis: Axes, end: float, part: pd.DataFrame, colour: str) -> None:

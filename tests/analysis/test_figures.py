@@ -169,6 +169,14 @@ def test_eight_settings_are_told_apart_by_colour_or_by_line() -> None:
     assert len({(line.get_color(), line.get_linestyle()) for line in axis.lines}) == 8
 
 
+@pytest.mark.parametrize(("lowest", "scale"), [(-150.0, "linear"), (-250.0, "symlog")])
+def test_a_setting_that_fell_a_hundred_times_as_far_does_not_flatten_the_others(lowest: float, scale: str) -> None:
+    frame = frame_of("Ant-v5", "Hopper-v5", labels=("A", "B", "C"))
+    frame.loc[(frame.env == "Ant-v5") & (frame.label == "A") & (frame.step == 1_000_000), "mean"] = lowest
+    ant, hopper = panels(draw_figure3(frame))
+    assert (ant.get_yscale(), hopper.get_yscale()) == (scale, "linear")
+
+
 def test_every_setting_is_in_the_legend_once() -> None:
     (legend,) = draw_figure3(frame_of("Hopper-v5", "Swimmer-v5", labels=(CLIP, "B"))).legends
     assert [text.get_text() for text in legend.get_texts()] == [CLIP, "the paper's, same colour", "B"]
