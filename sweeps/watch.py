@@ -50,11 +50,16 @@ class Watch:
         if self.since and beat > self.since[0] and steps > self.since[1]:
             speed = (steps - self.since[1]) / (beat - self.since[0])
         done, failed = (sum(s.state == state for s in standings) for state in (State.DONE, State.FAILED))
-        silent = max(0.0, time.time() - beat) if speed else 0.0  # since the heartbeat it has gone on
-        left = max(0.0, (self.goal - steps) / speed - silent) if speed else self.planned
+        left = self._left(self.goal - steps, speed, beat)
         shown = f"{count(steps // len(self.runs))} of {count(self.goal // len(self.runs))}"
         share = steps / self.goal
         return PackLine(self.title, len(self.runs), done, failed, shown, speed, left, share)
+
+    def _left(self, steps: int, speed: float | None, beat: float) -> float:
+        """Seconds to the end of so many steps; since the heartbeat it has gone on."""
+        if steps == 0:
+            return 0.0
+        return self.planned if speed is None else max(0.0, steps / speed - max(0.0, time.time() - beat))
 
 
 def pack_title(runs: Sequence[Run]) -> str:

@@ -233,6 +233,13 @@ def test_runs_that_are_done_or_failed_are_counted(runs: list[Run], monkeypatch: 
     assert seen.share == 0.75  # (256 + 256 + 128 + 128) / 1024: a failed run takes no more
 
 
+def test_a_pack_whose_runs_have_all_ended_has_no_time_left(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = begun(runs, Clock(monkeypatch, watch, states))
+    for run in runs:
+        write_done(run.folder)
+    assert (follower.look().left, follower.look().share) == (0.0, 1.0)
+
+
 def test_a_failed_run_has_no_time_left(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, watch, states)
     follower = Watch(runs, 90.0)
