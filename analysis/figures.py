@@ -128,7 +128,7 @@ def draw_figure3(frame: pd.DataFrame) -> Figure:
 def _squeeze(axis: Axes, part: pd.DataFrame) -> None:
     """Logarithmic where one setting has fallen so far that all others would be one line."""
     usual = part["mean"].abs().median()
-    if part["mean"].min() < -100 * usual:
+    if 0 < usual < -part["mean"].min() / 100:
         linear = 10.0 ** np.ceil(np.log10(usual))
         axis.set_yscale("symlog", linthresh=linear)
         axis.set_yticks([tick for tick in axis.get_yticks() if tick == 0 or abs(tick) >= linear])

@@ -114,7 +114,7 @@ def publish(record: Record, path: Path) -> None:
         "seconds": round(record.seconds, 1),
         "mean_return": None if math.isnan(record.mean_return) else record.mean_return,
         "curve": [[p.step, _rounded(p.ret), p.episodes] for p in record.curve],
-        "drift": [None if math.isnan(value) else _rounded(value) for value in record.drift],
+        "drift": [_rounded(value) if math.isfinite(value) else None for value in record.drift],
     }
     if record.interpolation is not None:
         held["interpolation"] = [[_rounded(value) for value in row] for row in record.interpolation]

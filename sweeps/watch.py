@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ppo.identity import setting_name
 from ppo.progress import count
 from sweeps.runs import Run
-from sweeps.states import State, standing
+from sweeps.states import Standing, State, standing
 
 
 class PackLine(NamedTuple):
@@ -31,35 +31,46 @@ class Watch:
     def __init__(self, runs: Sequence[Run], planned: float) -> None:
         self.runs, self.title, self.planned = runs, pack_title(runs), planned
         self.goal = sum(r.config.goal for r in runs)
-        self.first: int | None = None  # steps when first seen in training
-        self.since: tuple[float, int] | None = None  # heartbeat and steps when the clock started
+        self.first: dict[int, int] | None = None  # steps of the runs in training when first seen, by their number
+        self.since: tuple[float, dict[int, int]] | None = None  # heartbeat and steps when the clock started
+        self.beat = 0.0  # the last heartbeat
+        self.speed: float | None = None  # as last measured
 
     def look(self) -> PackLine:
         """Read the runs' folders."""
         standings = [standing(run.folder) for run in self.runs]
+        self._measure(standings)
         ended = (State.DONE, State.FAILED)  # a failed run will take no more
         goals = [r.config.goal for r in self.runs]
         steps = sum(g if s.state in ended else s.step for s, g in zip(standings, goals, strict=True))
-        running = [float(s.status.get("heartbeat") or 0) for s in standings if s.state == State.RUNNING]
-        beat = max(running, default=0.0)
-        if self.first is None and running:
-            self.first = steps
-        if self.since is None and self.first is not None and steps > self.first:
-            self.since = (beat, steps)
-        speed = None
-        if self.since and beat > self.since[0] and steps > self.since[1]:
-            speed = (steps - self.since[1]) / (beat - self.since[0])
-        done, failed = (sum(s.state == state for s in standings) for state in (State.DONE, State.FAILED))
-        left = self._left(self.goal - steps, speed, beat)
-        shown = f"{count(steps // len(self.runs))} of {count(self.goal // len(self.runs))}"
-        share = steps / self.goal
-        return PackLine(self.title, len(self.runs), done, failed, shown, speed, left, share)
+        done, failed = (sum(s.state == state for s in standings) for state in ended)
+        left, size = self._left(self.goal - steps), len(self.runs)
+        shown = f"{count(steps // size)} of {count(self.goal // size)}"
+        return PackLine(self.title, size, done, failed, shown, self.speed, left, steps / self.goal)
 
-    def _left(self, steps: int, speed: float | None, beat: float) -> float:
+    def _measure(self, standings: Sequence[Standing]) -> None:
+        """The speed of the runs that are in training, since their first steps."""
+        training = {i: s for i, s in enumerate(standings) if s.state == State.RUNNING}
+        if not training:
+            return
+        steps = {i: s.step for i, s in training.items()}
+        self.beat = max(float(s.status.get("heartbeat") or 0) for s in training.values())
+        if self.since:
+            start, before = self.since
+            taken = sum(step - before[i] for i, step in steps.items() if i in before)
+            if taken > 0 and self.beat > start:
+                self.speed = taken / (self.beat - start)
+        elif self.first and any(step > self.first.get(i, step) for i, step in steps.items()):
+            self.since = (self.beat, steps)
+        self.first = self.first or steps
+
+    def _left(self, steps: int) -> float:
         """Seconds to the end of so many steps; since the heartbeat it has gone on."""
         if steps == 0:
             return 0.0
-        return self.planned if speed is None else max(0.0, steps / speed - max(0.0, time.time() - beat))
+        if self.speed is None:
+            return self.planned
+        return max(0.0, steps / self.speed - max(0.0, time.time() - self.beat))
 
 
 def pack_title(runs: Sequence[Run]) -> str:

@@ -177,6 +177,13 @@ def test_a_setting_that_fell_a_hundred_times_as_far_does_not_flatten_the_others(
     assert (ant.get_yscale(), hopper.get_yscale()) == (scale, "linear")
 
 
+def test_a_task_whose_returns_are_mostly_0_is_drawn_as_it_is() -> None:
+    frame = frame_of("Ant-v5", labels=("A", "B"))
+    frame["mean"] = [0.0, 0.0, 0.0, -1.0]
+    (axis,) = panels(draw_figure3(frame))
+    assert axis.get_yscale() == "linear"
+
+
 def test_every_setting_is_in_the_legend_once() -> None:
     (legend,) = draw_figure3(frame_of("Hopper-v5", "Swimmer-v5", labels=(CLIP, "B"))).legends
     assert [text.get_text() for text in legend.get_texts()] == [CLIP, "the paper's, same colour", "B"]

@@ -174,8 +174,8 @@ def test_a_published_mean_return_is_not_rounded(tmp_path: Path) -> None:
 
 
 def test_what_a_published_run_has_no_figure_of_is_null(case: Case, tmp_path: Path) -> None:
-    case.damage("updates.csv", 2, "1000,nan,nan,nan,50")
-    case.damage("updates.csv", 3, "2000,nan,nan,nan,100")
+    case.damage("updates.csv", 2, "1000,inf,nan,nan,50")
+    case.damage("updates.csv", 3, "2000,inf,nan,nan,100")
     publish(read_run(case.folder), tmp_path / "one.json")
     assert json.loads((tmp_path / "one.json").read_text())["drift"] == [None] * 5
     assert all(map(math.isnan, read_published(tmp_path / "one.json").drift))

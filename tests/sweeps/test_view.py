@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from ppo import progress
 from sweeps import states, view, watch
 from sweeps.runs import Run
 from sweeps.view import LiveView, PlainView, Summary, headline, make_view
@@ -215,7 +216,7 @@ def test_steps_from_before_an_interruption_are_not_counted_as_speed(
         write_status(run.folder, "planned", step=128, heartbeat=clock.now - 1000)
     follower = Watch(runs, 90.0)
     assert follower.look().speed is None
-    for step in (128, 144):
+    for step in (0, 144):  # a run says 0 until its checkpoint is read and an iteration is over
         beat(runs, clock, *[step] * 4)
         assert follower.look().speed is None
     clock.now += 8
@@ -240,16 +241,36 @@ def test_a_pack_whose_runs_have_all_ended_has_no_time_left(runs: list[Run], monk
     assert (follower.look().left, follower.look().share) == (0.0, 1.0)
 
 
-def test_a_failed_run_has_no_time_left(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("when", [0, 1, 2])  # before the first step, before the clock starts, while it runs
+def test_a_run_that_fails_makes_its_mates_neither_faster_nor_slower(
+    runs: list[Run], monkeypatch: pytest.MonkeyPatch, when: int
+) -> None:
     clock = Clock(monkeypatch, watch, states)
     follower = Watch(runs, 90.0)
-    write_status(runs[0].folder, "failed", step=0)
-    for step in (0, 16):
-        beat(runs[1:], clock, *[step] * 3)
-        follower.look()
+    for look, (later, step) in enumerate([(0, 0), (40, 16), (10, 64), (10, 112)]):  # it compiles for 40 s
+        clock.now += later
+        beat(runs, clock, *[step] * 4)
+        if look >= when:
+            write_status(runs[0].folder, "failed", step=0)
+        seen = follower.look()
+    assert seen.speed == pytest.approx(14.4)  # 3 x 96 steps in 20 s
+    assert seen.left == pytest.approx(30.0)  # 3 x 144 steps
+
+
+def test_a_pack_that_is_saved_keeps_the_speed_it_had(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, watch, states)
+    follower = begun(runs, clock)
     clock.now += 10
-    beat(runs[1:], clock, 64, 64, 64)
-    assert follower.look().left == pytest.approx(40.0)  # 3 x 192 steps at 14.4 steps/s
+    beat(runs, clock, 64, 64, 64, 64)
+    follower.look()
+    for run in runs:
+        write_status(run.folder, "planned", step=64, heartbeat=clock.now)
+    assert follower.look()[-3:-1] == pytest.approx((19.2, 40.0))
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.0, "0:00"), (59.6, "1:00"), (3600.0, "1:00:00")])
+def test_seconds_are_rounded_before_they_are_minutes(seconds: float, shown: str) -> None:
+    assert progress.clock(seconds) == shown
 
 
 def test_a_pack_is_called_by_its_task_and_its_setting_or_how_many(tmp_path: Path) -> None:
