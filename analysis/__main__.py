@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "table1":
             one.add_argument("--by-task", action="store_true", help="raw scores per task too")
             one.add_argument("--freeze", type=Path, metavar="FILE", help="write down what 0 and 1 are")
+        if name in ("table1", "order", "robust"):
             one.add_argument("--reference", type=Path, metavar="FILE", help="use a frozen 0 and 1")
         if name == "table2":
             one.add_argument("--csv", type=Path, help="scores per game instead of runs: game,ALGORITHM,...")

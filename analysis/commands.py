@@ -28,7 +28,7 @@ from analysis.writers import FORMATS, Table, terminal
 def table1(options: argparse.Namespace) -> None:
     """Print Table 1."""
     runs = _runs(options)
-    reference = load_reference(options.reference) if options.reference else _reference(runs)
+    reference = _reference_of(options, runs)
     frame = surrogates.compute(runs, reference)
     if options.freeze:
         reference.save(options.freeze)
@@ -40,7 +40,7 @@ def table1(options: argparse.Namespace) -> None:
 def robust(options: argparse.Namespace) -> None:
     """Print what is beyond the paper."""
     runs = _runs(options)
-    reference = _reference(runs)
+    reference = _reference_of(options, runs)
     show(beyond.to_table(beyond.compute(runs, reference), runs), "robust", options.out)
     if options.out is not None:
         _saved(figures.save(figures.draw_profiles(beyond.profiles(runs, reference)), options.out, "profiles"))
@@ -49,7 +49,7 @@ def robust(options: argparse.Namespace) -> None:
 def order(options: argparse.Namespace) -> None:
     """Print which settings are told apart."""
     runs = _runs(options)
-    show(pairs.to_table(pairs.compute(runs, _reference(runs)), runs), "order", options.out)
+    show(pairs.to_table(pairs.compute(runs, _reference_of(options, runs)), runs), "order", options.out)
 
 
 def drift(options: argparse.Namespace) -> None:
@@ -148,6 +148,11 @@ def show(table: Table, name: str, out: Path | None) -> None:
 def _runs(options: argparse.Namespace) -> Runs:
     stores = [options.store] if options.store else STORES
     return load_sweep(options.sweep, find_store(options.sweep, stores))
+
+
+def _reference_of(options: argparse.Namespace, runs: Runs) -> Reference:
+    """The frozen reference, if one is given, else that of the sweep's own runs."""
+    return load_reference(options.reference) if options.reference else _reference(runs)
 
 
 def _reference(runs: Runs) -> Reference:

@@ -29,7 +29,9 @@ class Reference(NamedTuple):
     best: dict[str, dict[str, float]]
 
     def normalise(self, frame: pd.DataFrame, random: str, best: str) -> pd.Series:
-        """The normalised score of each run of a frame with columns env and score."""
+        """The normalised score of each run of a frame with columns env and score; UserError for a task unknown."""
+        if missing := sorted(set(frame.env) - set(self.random[random]).intersection(self.best[best])):
+            raise UserError(f"{missing[0]} is not in the frozen reference: --freeze FILE writes one of these runs.")
         zero, one = frame.env.map(self.random[random]), frame.env.map(self.best[best])
         span = (one - zero).astype(float)
         return (frame.score.astype(float) - zero) / span.where(span > 0)  # NaN where nothing is better than random

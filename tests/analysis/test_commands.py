@@ -79,6 +79,25 @@ def test_a_frozen_reference_stays_when_a_better_run_comes(two: Analysis) -> None
     frozen = two.prints("table1", "--sweep", "mine", "--reference", "frozen.json")
     assert (before, cells(frozen, "Clip")[0], cells(frozen, "Better")[0]) == ("0.67", "0.67", "2.00")
     assert cells(two.prints("table1", "--sweep", "mine"), "Clip")[0] == "0.33"
+    assert cells(two.prints("robust", "--sweep", "mine", "--reference", "frozen.json"), "Clip")[0] == "0.67"
+
+
+def test_the_order_of_settings_may_be_that_under_a_frozen_reference(two: Analysis) -> None:
+    two.prints("table1", "--sweep", "mine", "--freeze", "frozen.json")
+    better = [entry("Hopper-v5", seed, "Better", "better") for seed in (0, 1)]
+    for run in better:
+        write_done(two.store, run, 60.0)
+    write_list(two.store, [entry(seed=0), entry(seed=1), *better])
+    assert cells(two.prints("order", "--sweep", "mine", "--reference", "frozen.json"), "1. Better")[0] == "2.00"
+    assert cells(two.prints("order", "--sweep", "mine"), "1. Better")[0] == "1.00"
+
+
+def test_a_frozen_reference_must_have_every_task(two: Analysis) -> None:
+    two.prints("table1", "--sweep", "mine", "--freeze", "frozen.json")
+    write_sweep(two.store, [1.0, 2.0], "other", env="Ant-v5")
+    for command in ("table1", "robust"):
+        sentence = two.refuses(command, "--sweep", "other", "--reference", "frozen.json")
+        assert sentence == "Ant-v5 is not in the frozen reference: --freeze FILE writes one of these runs."
 
 
 def test_a_store_may_lie_anywhere(two: Analysis) -> None:
