@@ -79,6 +79,7 @@ def _spread_out(axis: Axes, lowest: float) -> None:
     from matplotlib.ticker import EngFormatter
 
     axis.set_xscale("symlog", linthresh=LINEAR)
+    axis.autoscale(axis="x")
     axis.set_xticks([mark for mark in MARKS if mark >= lowest])
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.set_xlabel(f"{PANELS['score']}, log beyond ±{LINEAR}")
