@@ -87,10 +87,8 @@ def test_how_far_things_are_is_a_line_once_a_minute(monkeypatch: pytest.MonkeyPa
         plain.show(SUMMARY, LINES)
     lines = text(console).splitlines()
     assert len(lines) == 3
-    assert (
-        lines[0]
-        == "12:34:56  table1: 12 of 231 runs done, 1:00 left: Hopper-v5  33 settings 41%; Reacher-v5  ppo-none 0%"
-    )
+    packs = "Hopper-v5  33 settings 41%; Reacher-v5  ppo-none 0%"
+    assert lines[0] == f"12:34:56  table1: 12 of 231 runs done, 1:00 left: {packs}"
 
 
 # -- a live table ------------------------------------------------------------------------------------------------------
@@ -188,7 +186,7 @@ def test_speed_and_time_left_are_those_between_heartbeats(runs: list[Run], monke
 def test_the_time_in_which_a_pack_compiles_is_not_counted(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, watch, states)
     follower = Watch(runs, 90.0)
-    for later, step in ((0, 0), (40, 1), (2, 2)):  # the first step takes 40 s, the second 2
+    for later, step in ((0, 0), (20, 0), (20, 1), (2, 2)):  # the first step takes 40 s, the second 2
         clock.now += later
         beat(runs, clock, *[step] * 4)
         seen = follower.look()
