@@ -19,6 +19,7 @@ import yaml
 from analysis.errors import UserError
 
 CURVE_POINTS = 200  # of a published learning curve
+PLACES = ("outputs", "run_dir", "host")  # keys that say where a run lay, which is nobody's business
 UPDATES = {"step": int, "steps_per_second": float, "kl": float, "entropy": float, "skipped": float}
 
 
@@ -106,11 +107,11 @@ def _one_line(error: Exception) -> str:
 
 
 def publish(record: Record, path: Path) -> None:
-    """Write a run's compact record."""
+    """Write a run's compact record, without the folder and the machine that the run lay on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     held = {
-        "result": record.result,
-        "config": record.config,
+        "result": _anywhere(record.result),
+        "config": _anywhere(record.config),
         "seconds": round(record.seconds, 1),
         "mean_return": None if math.isnan(record.mean_return) else record.mean_return,
         "curve": [[p.step, _rounded(p.ret), p.episodes] for p in record.curve],
@@ -121,6 +122,10 @@ def publish(record: Record, path: Path) -> None:
     aside = path.with_name(f"{path.name}.tmp")
     aside.write_text(json.dumps(held, separators=(",", ":")) + "\n", encoding="utf-8")
     os.replace(aside, path)
+
+
+def _anywhere(keys: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if key not in PLACES}
 
 
 def _rounded(value: float) -> float:

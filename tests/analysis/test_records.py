@@ -158,6 +158,15 @@ def test_a_published_run_is_read_as_it_was(case: Case, tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["one.json"]
 
 
+def test_a_published_run_does_not_tell_where_it_lay(tmp_path: Path) -> None:
+    record = read_run(write_done(tmp_path, entry(), host="mine"))
+    record.config.update(outputs="/home/me", run_dir="/home/me/run")
+    publish(record, tmp_path / "one.json")
+    held = read_published(tmp_path / "one.json")
+    assert held.config == {"seed": 0, "surrogate": {"name": "clip"}}
+    assert "host" not in held.result
+
+
 def test_a_published_curve_is_exact_to_six_digits(tmp_path: Path) -> None:
     returns = [(10, 1234.56789), (20, -0.000123456789), (30, 2 / 3)]
     record = read_run(write_done(tmp_path, entry(), episodes=returns))
