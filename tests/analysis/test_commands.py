@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -21,23 +17,6 @@ from tests.analysis.folders import (
     write_state,
     write_sweep,
 )
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Analysis:
-    monkeypatch.chdir(tmp_path)
-    return Analysis(tmp_path, capsys)
-
-
-@pytest.fixture
-def two(analysis: Analysis) -> Analysis:
-    """The sweep `mine`: two seeds on Hopper, which scored 10 and 30; an untrained policy scores 0, a uniform one 10."""
-    write_sweep(analysis.store, [10.0, 30.0])
-    write_randoms(analysis.store, untrained=0.0, uniform=10.0)
-    return analysis
-
 
 # -- table 1 -----------------------------------------------------------------------------------------------------------
 
@@ -70,34 +49,6 @@ def test_a_table_is_written_in_every_format(two: Analysis) -> None:
     assert {path.name for path in Path("new/tables").iterdir()} == names
     assert all(f"new/tables/{name}" in out for name in names)
     assert pd.read_csv("new/tables/table1.csv").score[0] == pytest.approx(2 / 3)
-
-
-def test_a_frozen_reference_stays_when_a_better_run_comes(two: Analysis) -> None:
-    before = cells(two.prints("table1", "--sweep", "mine", "--freeze", "frozen.json"), "Clip")[0]
-    write_done(two.store, entry("Hopper-v5", 0, "Better", "better"), 60.0)
-    write_list(two.store, [entry(seed=0), entry(seed=1), entry("Hopper-v5", 0, "Better", "better")])
-    frozen = two.prints("table1", "--sweep", "mine", "--reference", "frozen.json")
-    assert (before, cells(frozen, "Clip")[0], cells(frozen, "Better")[0]) == ("0.67", "0.67", "2.00")
-    assert cells(two.prints("table1", "--sweep", "mine"), "Clip")[0] == "0.33"
-    assert cells(two.prints("robust", "--sweep", "mine", "--reference", "frozen.json"), "Clip")[0] == "0.67"
-
-
-def test_the_order_of_settings_may_be_that_under_a_frozen_reference(two: Analysis) -> None:
-    two.prints("table1", "--sweep", "mine", "--freeze", "frozen.json")
-    better = [entry("Hopper-v5", seed, "Better", "better") for seed in (0, 1)]
-    for run in better:
-        write_done(two.store, run, 60.0)
-    write_list(two.store, [entry(seed=0), entry(seed=1), *better])
-    assert cells(two.prints("order", "--sweep", "mine", "--reference", "frozen.json"), "1. Better")[0] == "2.00"
-    assert cells(two.prints("order", "--sweep", "mine"), "1. Better")[0] == "1.00"
-
-
-def test_a_frozen_reference_must_have_every_task(two: Analysis) -> None:
-    two.prints("table1", "--sweep", "mine", "--freeze", "frozen.json")
-    write_sweep(two.store, [1.0, 2.0], "other", env="Ant-v5")
-    for command in ("table1", "robust"):
-        sentence = two.refuses(command, "--sweep", "other", "--reference", "frozen.json")
-        assert sentence == "Ant-v5 is not in the frozen reference: --freeze FILE writes one of these runs."
 
 
 def test_a_store_may_lie_anywhere(two: Analysis) -> None:
@@ -250,14 +201,6 @@ def test_runs_of_one_setting_with_different_lengths_are_refused(two: Analysis) -
     assert sentence == "'Clip' on Hopper-v5 mixes runs of 2000 and 4000 steps: one config is needed."
 
 
-@pytest.mark.parametrize("content", [None, "", "{}", '{"random": {}}'])
-def test_a_frozen_reference_that_cannot_be_read_is_told(two: Analysis, content: str | None) -> None:
-    if content is not None:
-        Path("frozen.json").write_text(content)
-    sentence = two.refuses("table1", "--sweep", "mine", "--reference", "frozen.json", "--out", "new")
-    assert sentence.startswith("frozen.json cannot be read as a frozen reference: ")
-
-
 @pytest.mark.parametrize(
     ("content", "start"),
     [
@@ -288,25 +231,3 @@ def test_a_command_that_does_not_exist_ends_with_the_usage(analysis: Analysis, w
         analysis(*words)
     assert ended.value.code == 2
     assert "usage: python -m analysis" in analysis.capsys.readouterr().err
-
-
-# -- the repository's own results --------------------------------------------------------------------------------------
-
-
-def test_the_published_results_print_within_three_seconds() -> None:
-    words = [sys.executable, "-m", "analysis", "table1", "--sweep", "figure3", "--store", "outputs/published"]
-    seconds = []
-    for _ in range(2):  # the first may have to wait for the disk
-        start = time.perf_counter()
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-        seconds.append(time.perf_counter() - start)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert cells(done.stdout, "Clipping, epsilon = 0.2")[4:6] == ["21/21", "0.82"]
-    assert min(seconds) < 3
-
-
-def test_what_is_published_is_complete() -> None:
-    for sweep in ("table1", "random"):
-        path = ROOT / "outputs" / "published" / "sweeps" / sweep / "runs.json"
-        folders = [run["folder"] for run in json.loads(path.read_text())["runs"]]
-        assert all((ROOT / "outputs" / "published" / f"{folder}.json").is_file() for folder in folders)

@@ -1,4 +1,4 @@
-"""The published runs: complete, quick to read, and what README.md and the page of the first row say of them is what is printed."""
+"""The published runs: complete, quick to read, and in README.md and the page of the first row as they are printed."""
 
 from __future__ import annotations
 
@@ -14,20 +14,38 @@ from tests.analysis.folders import Analysis, cells
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "outputs" / "published"
-README, FIRST_ROW = ROOT / "README.md", PUBLISHED / "first_row.md"
+README, FIRST_ROW = (ROOT / "README.md").read_text(), (PUBLISHED / "first_row.md").read_text()
+FROZEN = ["--reference", "zero_and_one.json"]
 Rows = dict[str, dict[str, str]]
 
 
-def table(text: str, start: str) -> Rows:
-    """A Markdown table by its first column, then by its header; environments without their version."""
+def rows(text: str, start: str) -> Rows:
+    """The Markdown table that starts so: first cell -> header -> cell; environments without their version."""
     lines = text[text.index(f"| {start} |") :].partition("\n\n")[0].splitlines()
-    head, _, *rows = [[cell.strip().removesuffix("-v5") for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}
+    head, _, *body = [[cell.strip().removesuffix("-v5") for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in body}
 
 
-def shared(told: Rows, printed: Rows) -> tuple[Rows, Rows]:
-    """The rows and columns of `told`, as told and as printed."""
-    return told, {name: {column: printed[name].get(column, "-") for column in row} for name, row in told.items()}
+def agree(told: Rows, printed: Rows, columns: dict[str, str]) -> None:
+    """Every row that is told stands in what is printed, cell by cell; columns: their names there."""
+    assert told
+    for name, row in told.items():
+        assert {key: row[key] for key in columns} == {key: printed[name][at] for key, at in columns.items()}, name
+
+
+@pytest.fixture
+def published(analysis: Analysis) -> Analysis:
+    """The published runs, and Table 1's 0 and 1 in a file."""
+    (analysis.folder / "outputs").mkdir()
+    (analysis.folder / "outputs" / "published").symlink_to(PUBLISHED)
+    analysis.prints("table1", "--freeze", "zero_and_one.json")
+    return analysis
+
+
+def written(published: Analysis, name: str, *words: str) -> str:
+    """The Markdown file that a command writes."""
+    published.prints(*words, "--out", "tables")
+    return Path(f"tables/{name}.md").read_text()
 
 
 def test_the_published_results_print_within_three_seconds() -> None:
@@ -42,29 +60,55 @@ def test_the_published_results_print_within_three_seconds() -> None:
     assert min(seconds) < 3
 
 
-@pytest.mark.parametrize("sweep", ["table1", "random", "first_row", "clipping"])
+@pytest.mark.parametrize("sweep", ["table1", "random", "first_row", "clipping", "figure3"])
 def test_what_is_published_is_complete(sweep: str) -> None:
     folders = [run["folder"] for run in json.loads((PUBLISHED / "sweeps" / sweep / "runs.json").read_text())["runs"]]
     assert all((PUBLISHED / f"{folder}.json").is_file() for folder in folders)
 
 
-FREEZE = ["table1", "--freeze", "zero_and_one.json"]
-FROZEN = ["--reference", "zero_and_one.json"]
+def test_nothing_that_is_published_tells_where_it_was_trained() -> None:
+    for path in PUBLISHED.glob("runs/*/*/*.json"):
+        held = json.loads(path.read_text())
+        assert not {"outputs", "run_dir", "host"} & (held["config"].keys() | held["result"].keys()), path
 
 
-@pytest.mark.parametrize(
-    ("page", "start", "commands", "written", "columns"),
-    [
-        (README, "setting | score | 95 % interval | runs | paper", [["table1"]], "table1", {}),
-        (README, "setting | score | 95 % interval | runs |\n", [FREEZE, ["table1", "--sweep", "clipping", *FROZEN]], "table1", {}),
-        (README, "mean ± std of 3 seeds", [["figure3"]], "figure3_ends", {}),
-        (
-            FIRST_ROW,
-            "factor",
-            [["drift"]],
-            "drift",
-            {"median KL of an iteration": "KL", "entropy at the end": "last"},
-        ),
-        (FIRST_ROW, "factor", [FREEZE, ["table1", "--sweep", "first_row", *FROZEN]], "table1", {"normalised": "score"}),
-    ],
-)
+def test_table_1_is_told_as_it_is_printed(published: Analysis) -> None:
+    start = "setting | score | 95 % interval | runs | paper | difference"
+    columns = ("score", "95 % interval", "runs", "paper", "difference")
+    printed = rows(written(published, "table1", "table1"), "setting")
+    told = rows(README, start)
+    assert told.keys() == printed.keys()
+    agree(told, printed, dict(zip(columns, columns, strict=True)))
+
+
+def test_other_ways_to_clip_are_told_as_they_are_printed(published: Analysis) -> None:
+    columns = ("score", "95 % interval", "runs")
+    printed = rows(written(published, "table1", "table1", "--sweep", "clipping", *FROZEN), "setting")
+    told = rows(README.partition("Other ways to clip")[2], "setting")
+    assert told.keys() == printed.keys()
+    agree(told, printed, dict(zip(columns, columns, strict=True)))
+
+
+def test_the_ends_of_figure_3_are_told_as_they_are_printed(published: Analysis) -> None:
+    printed = rows(written(published, "figure3_ends", "figure3"), "setting")
+    tasks = next(iter(printed.values())).keys()
+    told = rows(README.partition("## Figure 3")[2], "setting")
+    assert told.keys() == printed.keys()
+    agree(told, printed, {task: task for task in tasks})
+
+
+def test_ppo_beside_published_scores_is_told_as_it_is_printed(published: Analysis) -> None:
+    lines = published.prints("scores").splitlines()
+    kept = "\n".join(lines[:2] + [line for line in lines if "| ppo-clip-epsilon=0.2 |" in line])
+    columns = ("score, mean ± std", "last 10 % of steps", "paper, Fig. 3", "baselines", "others")
+    told = rows(README, "task | score, mean ± std | last 10 % of steps | paper, Fig. 3 | baselines | others")
+    agree(told, rows(kept, "task"), dict(zip(columns, columns, strict=True)))
+
+
+def test_the_page_of_the_first_row_tells_what_is_printed(published: Analysis) -> None:
+    told = rows(FIRST_ROW, "factor")
+    moved = rows(written(published, "drift", "drift"), "setting")
+    normalised = rows(written(published, "table1", "table1", "--sweep", "first_row", *FROZEN), "setting")
+    assert told.keys() == moved.keys()
+    agree(told, moved, {"score": "score", "median KL of an iteration": "KL", "entropy at the end": "last"})
+    agree(told, normalised, {"normalised": "score"})
