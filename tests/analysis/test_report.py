@@ -17,14 +17,13 @@ from typing import Any
 import pytest
 
 from analysis.__main__ import main
-from analysis.store import load_sweep
 
 PUBLISHED = Path(__file__).parents[2] / "outputs" / "published"
 CHROMIUM = shutil.which("chromium")
 
 # What a person would do, done by a script inside the page: click, look, point.
-STATES = load_sweep("figure3", PUBLISHED).frame.state
-DECLARED, DONE = len(STATES), int((STATES == "done").sum())
+DECLARED, LEFT_OUT = 147, 3
+DONE = DECLARED - LEFT_OUT
 VISITOR = """
 <script>
 addEventListener("load", () => {
@@ -55,9 +54,13 @@ LISTENER = '<script>const errors = []; addEventListener("error", e => errors.pus
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of the published runs."""
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    assert main(["report", "--sweep", "figure3", "--store", str(PUBLISHED), "--out", str(path)]) == 0
+    """The report of the published runs, but for three, as though they were still to be trained."""
+    folder = tmp_path_factory.mktemp("report")
+    store, path = folder / "store", folder / "report.html"
+    shutil.copytree(PUBLISHED, store)
+    for record in (store / "runs" / "Reacher-v5" / "cem").iterdir():
+        record.unlink()
+    assert main(["report", "--sweep", "figure3", "--store", str(store), "--out", str(path)]) == 0
     return path
 
 
@@ -92,7 +95,6 @@ def test_a_click_sorts_by_number_and_a_second_one_turns_the_order(seen: dict[str
 
 
 def test_what_has_no_number_comes_last_either_way(seen: dict[str, Any]) -> None:
-    assert 0 < DONE < DECLARED, "the published sweep lacks no run: nothing is tested"
     assert seen["ascending"][DONE:] == seen["descending"][DONE:] == ["-"] * (DECLARED - DONE)
 
 
