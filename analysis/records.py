@@ -19,7 +19,7 @@ import yaml
 from analysis.errors import UserError
 
 CURVE_POINTS = 200  # of a published learning curve
-PLACES = ("outputs", "run_dir", "host")  # keys that say where a run lay, which is nobody's business
+NOWHERE = {"outputs": "outputs", "run_dir": None}  # in place of the folders that a run lay in
 UPDATES = {"step": int, "steps_per_second": float, "kl": float, "entropy": float, "skipped": float}
 
 
@@ -110,8 +110,8 @@ def publish(record: Record, path: Path) -> None:
     """Write a run's compact record, without the folder and the machine that the run lay on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     held = {
-        "result": _anywhere(record.result),
-        "config": _anywhere(record.config),
+        "result": {key: value for key, value in record.result.items() if key != "host"},
+        "config": {key: NOWHERE.get(key, value) for key, value in record.config.items()},
         "seconds": round(record.seconds, 1),
         "mean_return": None if math.isnan(record.mean_return) else record.mean_return,
         "curve": [[p.step, _rounded(p.ret), p.episodes] for p in record.curve],
@@ -122,10 +122,6 @@ def publish(record: Record, path: Path) -> None:
     aside = path.with_name(f"{path.name}.tmp")
     aside.write_text(json.dumps(held, separators=(",", ":")) + "\n", encoding="utf-8")
     os.replace(aside, path)
-
-
-def _anywhere(keys: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in keys.items() if key not in PLACES}
 
 
 def _rounded(value: float) -> float:

@@ -163,7 +163,7 @@ def test_a_published_run_does_not_tell_where_it_lay(tmp_path: Path) -> None:
     record.config.update(outputs="/home/me", run_dir="/home/me/run")
     publish(record, tmp_path / "one.json")
     held = read_published(tmp_path / "one.json")
-    assert held.config == {"seed": 0, "surrogate": {"name": "clip"}}
+    assert held.config == {"seed": 0, "surrogate": {"name": "clip"}, "outputs": "outputs", "run_dir": None}
     assert "host" not in held.result
 
 
