@@ -10,17 +10,17 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from analysis import drift as moves
-from analysis import ends, figures, hyperparameters
-from analysis import order as pairs
-from analysis import robust as beyond
-from analysis import scores as published_scores
-from analysis import table1 as surrogates
-from analysis import table2 as wins
 from analysis.errors import UserError
 from analysis.normalise import RANDOMS, Reference, load_reference, make_reference
 from analysis.records import publish as write_record
 from analysis.records import record_path
+from analysis.results import drift as moves
+from analysis.results import ends, figures, hyperparameters
+from analysis.results import order as pairs
+from analysis.results import robust as beyond
+from analysis.results import scores as published_scores
+from analysis.results import table1 as surrogates
+from analysis.results import table2 as wins
 from analysis.store import STORES, Runs, find_store, load_sweep, read_record
 from analysis.writers import FORMATS, Table, terminal
 

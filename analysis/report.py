@@ -10,9 +10,10 @@ import jinja2
 import pandas as pd
 import yaml
 
-from analysis import figures, hover, hyperparameters, robust, table1, writers
+from analysis import hover, writers
 from analysis.normalise import Reference
 from analysis.records import read_json
+from analysis.results import figures, hyperparameters, robust, table1
 from analysis.store import Runs
 
 HOVER_POINTS = 25  # marks per curve

@@ -1,4 +1,4 @@
-"""One training of a policy, written for one run and mapped over a pack (Schulman et al. 2017)."""
+"""The algorithms of the PPO paper (Schulman et al. 2017): one training, written for one run and mapped over a pack."""
 
 import os
 

@@ -13,8 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch load; `t
 
 import yaml
 
-from ppo.compose import CONF, compose_mapping, expand, groups, load_mapping
-from ppo.config import Config, to_config, to_mapping
+from ppo.config.compose import CONF, compose_mapping, expand, groups, load_mapping
+from ppo.config.run import Config, to_config, to_mapping
 from ppo.errors import UserError
 from ppo.multirun import is_hydras, multirun
 

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ppo.envs.lockstep import Bools, Floats, LockStep, Spec, Step
+from ppo.envs.base import Bools, Floats, LockStep, Spec, Step
 from ppo.errors import UserError
-from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork
+from ppo.learning.filters import ObsFilter
+from ppo.networks.flat import FlatNetwork
 from ppo.streams import Streams
 
 
@@ -73,7 +73,7 @@ ACTIVATIONS: dict[str, Callable[..., np.ndarray]] = {"tanh": np.tanh, "relu": re
 class PolicyActor:
     """Samples from the policies theta [L, n] of a pack.
 
-    The forward pass is `ppo.networks.ActorCritic`'s, written for the whole pack and in NumPy: it runs once per
+    The forward pass is `ppo.networks.flat.ActorCritic`'s, written for the whole pack and in NumPy: it runs once per
     environment step on a few numbers, where torch's calls would cost several times the arithmetic.
     """
 

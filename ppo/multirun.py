@@ -11,7 +11,7 @@ from typing import Any
 import hydra
 from hydra.core.plugins import Plugins
 
-from ppo.compose import CONF
+from ppo.config.compose import CONF
 
 PLUGIN = "hydra_plugins.ppo_sweeps.launcher"
 # Where Hydra notes what it was asked for, and who trains, unless the command line says otherwise.

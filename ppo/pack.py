@@ -12,10 +12,10 @@ import torch
 from ppo import envs
 from ppo.algorithms import make_learner
 from ppo.collect import Collector, Episode, not_finite
-from ppo.config import Config
-from ppo.envs.lockstep import Floats
-from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork
+from ppo.config.run import Config
+from ppo.envs.base import Floats
+from ppo.learning.filters import ObsFilter
+from ppo.networks.flat import FlatNetwork
 from ppo.streams import get_state, make_streams, set_state
 
 SUMMED = ("skipped",)  # columns of an iteration that are sums over its updates; others are means

@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-from ppo.compiling import wants_compile
-from ppo.config import Config
-from ppo.identity import run_hash, setting_name
-from ppo.marker import make_marker
+from ppo.config.identity import run_hash, setting_name
+from ppo.config.run import Config
+from ppo.console import Progress
+from ppo.learning.compiling import wants_compile
 from ppo.pack import Iteration, Pack
-from ppo.progress import Progress
-from ppo.provenance import code_diff, provenance
-from ppo.run_folder import UPDATE_COLUMNS, RunFolder
+from ppo.runs.folder import UPDATE_COLUMNS, RunFolder
+from ppo.runs.marker import make_marker
+from ppo.runs.provenance import code_diff, provenance
 
 log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from ppo import envs
-from ppo.config import Config
+from ppo.config.algorithms import WHOLE_EPISODES
+from ppo.config.identity import pack_key, run_folder
+from ppo.config.run import Config
 from ppo.errors import UserError
-from ppo.identity import pack_key, run_folder
-from ppo.run_folder import RunFolder, fresh_sibling
+from ppo.runs.folder import RunFolder, fresh_sibling
 from ppo.session import Interrupted, Member, Outcome, train_pack
-from ppo.settings import WHOLE_EPISODES
 
 __all__ = ["Interrupted", "Outcome", "check_device", "train"]
 
@@ -30,7 +30,7 @@ def train(
     """Train runs, packed as far as they can share one, each in its own folder; those already done are left alone.
 
     `stop` is asked before every iteration whether to save and stop, as after Ctrl-C; `marker` is a file that always
-    names the run being worked for (`ppo.marker`). Outcomes come in the order of `configs`. Raises UserError before
+    names the run being worked for (`ppo.runs.marker`). Outcomes come in the order of `configs`. Raises UserError before
     anything starts, Interrupted once all is saved.
     """
     paths: list[Path] = []

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from ppo.errors import UserError
-from sweeps import commands, spec
-from sweeps.launchers import FOLDER, LAUNCHERS
+from sweeps import commands
+from sweeps.launching.launchers import FOLDER, LAUNCHERS
+from sweeps.planning import spec
 
 DONE, MISTAKE, INTERRUPTED = 0, 2, 130
 EXAMPLES = """examples:

@@ -12,21 +12,21 @@ from pathlib import Path
 from rich.live import Live
 from rich.table import Table
 
-from ppo.compose import parse
-from ppo.config import EXECUTION_KEYS
-from sweeps import status as standing_of
-from sweeps.catalogue import catalogue
+from ppo.config.compose import parse
+from ppo.config.run import EXECUTION_KEYS
+from ppo.runs.states import State
 from sweeps.drive import drive
 from sweeps.home import Home
-from sweeps.launchers import Local, compose_launcher, split_overrides
-from sweeps.plan import Plan, disk_free, disk_needed, make_plan, to_json
-from sweeps.runs import Run, outputs_of, sweep_runs
-from sweeps.scheduler import scheduler
-from sweeps.slurm import cancel_jobs, submit_missing
-from sweeps.spec import Sweep, load
-from sweeps.states import State
-from sweeps.view import page
-from sweeps.watch import pack_title
+from sweeps.launching.launchers import Local, compose_launcher, split_overrides
+from sweeps.launching.scheduler import scheduler
+from sweeps.launching.slurm import cancel_jobs, submit_missing
+from sweeps.planning.catalogue import catalogue
+from sweeps.planning.plan import Plan, disk_free, disk_needed, make_plan, to_json
+from sweeps.planning.runs import Run, outputs_of, sweep_runs
+from sweeps.planning.spec import Sweep, load
+from sweeps.showing import status as standing_of
+from sweeps.showing.view import page
+from sweeps.showing.watch import pack_title
 
 DONE, FAILED = 0, 1
 WATCH_SECONDS = 5.0
@@ -156,13 +156,13 @@ def hours(seconds: float) -> str:
 
 def ls(options: argparse.Namespace) -> int:
     """List run folders."""
-    from sweeps.listing import print_listing
+    from sweeps.showing.listing import print_listing
 
     return print_listing(options)
 
 
 def logs(options: argparse.Namespace) -> int:
     """Show what a run wrote down."""
-    from sweeps.listing import print_logs
+    from sweeps.showing.listing import print_logs
 
     return print_logs(options, sys.stdout)

@@ -6,15 +6,15 @@ import sys
 import time
 from collections.abc import Sequence
 
+from ppo.runs.states import State, standing
 from sweeps.home import Home
-from sweeps.launchers import Launcher, Local
-from sweeps.local import Pool
-from sweeps.plan import Plan, make_plan
-from sweeps.report import print_report
-from sweeps.runs import Run, outputs_of
-from sweeps.scheduler import Scheduler
-from sweeps.states import State, standing
-from sweeps.view import View, make_view, page
+from sweeps.launching.launchers import Launcher, Local
+from sweeps.launching.local import Pool
+from sweeps.launching.scheduler import Scheduler
+from sweeps.planning.plan import Plan, make_plan
+from sweeps.planning.runs import Run, outputs_of
+from sweeps.showing.report import print_report
+from sweeps.showing.view import View, make_view, page
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 LOOK_SECONDS = 2.0  # between looks at runs that others train

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppo.config import Config, to_config, to_mapping
+from ppo.config.identity import run_hash, setting_name
+from ppo.config.run import Config, to_config, to_mapping
 from ppo.errors import UserError
-from ppo.files import read_json, write_json
-from ppo.identity import run_hash, setting_name
-from sweeps.runs import Run
-from sweeps.states import process_lives
+from ppo.runs.files import read_json, write_json
+from ppo.runs.states import process_lives
+from sweeps.planning.runs import Run
 
 
 class PackFile(NamedTuple):
@@ -32,7 +32,7 @@ class PackFile(NamedTuple):
 
     @property
     def marker(self) -> Path:
-        """Which run its worker is working for (`ppo.marker`)."""
+        """Which run its worker is working for (`ppo.runs.marker`)."""
         return self.path.with_suffix(".marker")
 
     def read(self) -> list[Config]:

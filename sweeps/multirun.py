@@ -7,12 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ppo.runs.states import State, standing
 from sweeps.drive import INTERRUPTED, drive
-from sweeps.launchers import Local, to_launcher
-from sweeps.runs import Run, listed_runs, outputs_of
-from sweeps.scheduler import scheduler
-from sweeps.slurm import submit_missing
-from sweeps.states import State, standing
+from sweeps.launching.launchers import Local, to_launcher
+from sweeps.launching.scheduler import scheduler
+from sweeps.launching.slurm import submit_missing
+from sweeps.planning.runs import Run, listed_runs, outputs_of
 
 Outcome = tuple[float | None, str | None]  # score, error
 

@@ -7,18 +7,18 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ppo.algorithms.a2c import A2CLearner
-from ppo.algorithms.cem import CEMLearner
-from ppo.algorithms.ppo import PPOLearner
-from ppo.algorithms.random import RandomLearner
-from ppo.algorithms.trpo import TRPOLearner
-from ppo.algorithms.vpg import VPGLearner
+from ppo.algorithms.a2c.learner import A2CLearner
+from ppo.algorithms.cem.learner import CEMLearner
+from ppo.algorithms.ppo.learner import PPOLearner
+from ppo.algorithms.random.learner import RandomLearner
+from ppo.algorithms.trpo.learner import TRPOLearner
+from ppo.algorithms.vpg.learner import VPGLearner
 from ppo.collect import Actor, Length, Rollout
-from ppo.config import Config
-from ppo.envs.lockstep import Floats
-from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork
-from ppo.settings import A2C, CEM, PPO, TRPO, VPG, Algorithm, Random
+from ppo.config.algorithms import A2C, CEM, PPO, TRPO, VPG, Algorithm, Random
+from ppo.config.run import Config
+from ppo.envs.base import Floats
+from ppo.learning.filters import ObsFilter
+from ppo.networks.flat import FlatNetwork
 from ppo.streams import Streams
 
 
@@ -47,7 +47,7 @@ class Learner(Protocol):
 
     @property
     def interpolation(self) -> Floats | None:
-        """Of each lane's first update, if it was asked for and is done [L, scales, columns] (`ppo.interpolation`)."""
+        """Of each lane's first update, if it was asked for and is done [L, scales, columns] ."""
         ...
 
     def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter, /) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppo.envs.lockstep import LockStep, Spec, Step
+from ppo.envs.base import LockStep, Spec, Step
 from ppo.errors import UserError, near
 
 __all__ = ["SUITES", "LockStep", "Spec", "Step", "check", "make"]
@@ -16,10 +16,10 @@ def make(suite: str, env_id: str, time_limit: int | None, generators: list[list[
     """Environments for lanes L and actors N, with one generator each, [L][N]; time_limit None: the task's own."""
     _check_suite(suite)
     if suite == "mujoco":  # suites are imported when asked for: nobody needs every simulator
-        from ppo.envs.mujoco_suite import MujocoSuite
+        from ppo.envs.simulators.suite import MujocoSuite
 
         return MujocoSuite(env_id, generators, time_limit)
-    from ppo.envs.gymnasium_suite import GymnasiumSuite
+    from ppo.envs.gymnasium import GymnasiumSuite
 
     return GymnasiumSuite(env_id, generators, time_limit)
 
@@ -28,11 +28,11 @@ def check(suite: str, env_id: str) -> None:
     """UserError if there is no such suite or task, or it cannot be trained on; builds no pack."""
     _check_suite(suite)
     if suite == "mujoco":
-        from ppo.envs import mujoco_tasks
+        from ppo.envs.simulators import tasks as mujoco_tasks
 
         mujoco_tasks.find(env_id)
     else:
-        from ppo.envs import gymnasium_suite
+        from ppo.envs import gymnasium as gymnasium_suite
 
         gymnasium_suite.check(env_id)
 
@@ -40,7 +40,7 @@ def check(suite: str, env_id: str) -> None:
 def episode_limit(suite: str, env_id: str, time_limit: int | None) -> int:
     """The most steps of an episode, for algorithms that collect whole ones; UserError if there is no bound."""
     if time_limit is None and suite == "mujoco":
-        from ppo.envs import mujoco_tasks
+        from ppo.envs.simulators import tasks as mujoco_tasks
 
         return mujoco_tasks.find(env_id).time_limit
     if time_limit is None:

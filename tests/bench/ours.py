@@ -9,8 +9,8 @@ import sys
 import time
 from typing import Any
 
-from ppo.compose import compose
-from ppo.config import Config
+from ppo.config.compose import compose
+from ppo.config.run import Config
 
 TABLE_1 = [
     ["surrogate=none"],
@@ -37,8 +37,8 @@ class Measured:
     """A session with clocks around its parts, advancing as its gate says."""
 
     def __init__(self, runs: list[Config]) -> None:
-        from ppo.identity import run_folder
-        from ppo.run_folder import RunFolder
+        from ppo.config.identity import run_folder
+        from ppo.runs.folder import RunFolder
         from ppo.session import Member, Outcome, Session
         from tests.bench.gate import Gate
         from tests.bench.probe import Probe

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from ppo.collect import Collector, Episode, Length, PolicyActor, Rollout, UniformActor, not_finite
-from ppo.envs.lockstep import Bools, Floats, Spec, Step
+from ppo.config.algorithms import Network
+from ppo.envs.base import Bools, Floats, Spec, Step
 from ppo.errors import UserError
-from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork
-from ppo.settings import Network
+from ppo.learning.filters import ObsFilter
+from ppo.networks.flat import FlatNetwork
 from ppo.streams import make_streams
 
 LANES, ACTORS = 4, 2

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ppo.compose import compose
-from ppo.envs.lockstep import Bools, Floats, Spec, Step
-from ppo.networks import FlatNetwork
+from ppo.config.compose import compose
+from ppo.envs.base import Bools, Floats, Spec, Step
+from ppo.networks.flat import FlatNetwork
 from ppo.pack import Pack
 
 SURROGATES = {

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ppo.compose import compose
-from ppo.networks import FlatNetwork
+from ppo.config.compose import compose
+from ppo.networks.flat import FlatNetwork
 from ppo.pack import Pack
 from tests.ppo.test_learning import Bandit, Lock, Task
 

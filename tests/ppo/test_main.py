@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ppo import run_folder
 from ppo.__main__ import main
+from ppo.runs import folder as run_folder
 
 SMALL = ["algorithm.horizon=256", "algorithm.epochs=1", "total_steps=768", "compile=false"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.compose import compose
-from ppo.envs.lockstep import Bools, Floats, Spec, Step
+from ppo.config.compose import compose
+from ppo.envs.base import Bools, Floats, Spec, Step
 from ppo.pack import MIN_LANES, Iteration, Pack
 
 

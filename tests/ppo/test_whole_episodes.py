@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from ppo.collect import Collector, Episode, Length, Rollout
-from ppo.envs.lockstep import Bools, Floats, Spec, Step
-from ppo.filters import ObsFilter
+from ppo.envs.base import Bools, Floats, Spec, Step
+from ppo.learning.filters import ObsFilter
 from ppo.streams import make_streams
 
 SIX_AND_FIVE, EIGHT_AND_SIX, ELEVEN = (3, 5), (4, 2), (11, 11)  # steps of an episode of each actor

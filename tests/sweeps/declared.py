@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from ppo.compose import compose
-from ppo.config import Config
+from ppo.config.compose import compose
+from ppo.config.identity import run_hash
+from ppo.config.run import Config
 from ppo.errors import UserError
-from ppo.identity import run_hash
-from sweeps.runs import Run, sweep_runs
-from sweeps.spec import load, parse
+from sweeps.planning.runs import Run, sweep_runs
+from sweeps.planning.spec import load, parse
 
 EVEN = ["algorithm.horizon=1000", "algorithm.minibatch_size=50"]  # a million steps are whole iterations
 

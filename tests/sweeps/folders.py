@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from ppo.config import to_mapping
+from ppo.config.run import to_mapping
 from sweeps.__main__ import main
-from sweeps.runs import Run, sweep_runs
-from sweeps.spec import load
+from sweeps.planning.runs import Run, sweep_runs
+from sweeps.planning.spec import load
 from tests.sweeps.small import TINY, write_sweep
 
 GOAL = 256  # steps of a run of the tiny sweep

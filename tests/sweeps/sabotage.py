@@ -13,8 +13,8 @@ from typing import Any
 
 import mujoco
 
-from ppo.envs.mujoco_suite import MujocoSuite
-from sweeps.worker import main
+from ppo.envs.simulators.suite import MujocoSuite
+from sweeps.launching.worker import main
 
 RUN, WHAT, STEP = os.environ["SABOTAGE"].split(":")
 real_step, real_advance = mujoco.mj_step, MujocoSuite._advance

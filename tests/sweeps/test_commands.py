@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ppo.files import write_json
-from ppo.provenance import code_hash
+from ppo.runs.files import write_json
+from ppo.runs.provenance import code_hash
+from ppo.runs.states import State, standing
 from sweeps.home import Home
-from sweeps.runs import Run
-from sweeps.states import State, standing
+from sweeps.planning.runs import Run
 from tests.sweeps.folders import ELSEWHERE, Sweeps, write_command, write_done, write_status
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ppo.compose import compose
+from ppo.config.compose import compose
+from ppo.config.identity import run_folder
 from ppo.errors import UserError
-from ppo.files import write_json
-from ppo.identity import run_folder
+from ppo.runs.files import write_json
 from sweeps.home import Home, PackFile, homes
 from tests.sweeps.folders import ELSEWHERE, dead_pid
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ppo.compose import compose
-from ppo.identity import run_folder
-from sweeps import local
+from ppo.config.compose import compose
+from ppo.config.identity import run_folder
+from sweeps.launching import local
 from sweeps.multirun import train
-from sweeps.runs import listed_runs
+from sweeps.planning.runs import listed_runs
 from tests.sweeps.small import TINY
 
 pytestmark = pytest.mark.slow

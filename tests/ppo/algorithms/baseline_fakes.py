@@ -12,10 +12,10 @@ from torch.distributions import Independent, Normal
 
 from ppo import algorithms
 from ppo.collect import Rollout
-from ppo.compose import compose
-from ppo.envs.lockstep import Floats, Spec
-from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork
+from ppo.config.compose import compose
+from ppo.envs.base import Floats, Spec
+from ppo.learning.filters import ObsFilter
+from ppo.networks.flat import FlatNetwork
 from ppo.streams import make_streams
 
 SPEC = Spec(3, 2, False, -np.ones(2), np.ones(2))

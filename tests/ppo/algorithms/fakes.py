@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo.adam import AdamState
-from ppo.algorithms.ppo import PPOLearner
-from ppo.algorithms.ppo_step import Coefficients, MinibatchStep, Samples, Stats
+from ppo.algorithms.ppo.learner import PPOLearner
+from ppo.algorithms.ppo.step import Coefficients, MinibatchStep, Samples, Stats
 from ppo.collect import Rollout
-from ppo.compose import compose
-from ppo.envs.lockstep import Floats, Spec
-from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork
+from ppo.config.compose import compose
+from ppo.envs.base import Floats, Spec
+from ppo.learning.adam import AdamState
+from ppo.learning.filters import ObsFilter
+from ppo.learning.surrogates import OBJECTIVES
+from ppo.networks.flat import FlatNetwork
 from ppo.streams import make_streams
-from ppo.surrogates import OBJECTIVES
 
 # -- a learner and its experience --------------------------------------------------------------------------------------
 

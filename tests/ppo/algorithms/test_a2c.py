@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
-from ppo.algorithms.a2c import Coefficients, Parameters, Samples
+from ppo.algorithms.a2c.learner import Coefficients, Parameters, Samples
 from tests.ppo.algorithms import fakes
 from tests.ppo.algorithms.baseline_fakes import (
     DOUBLE,

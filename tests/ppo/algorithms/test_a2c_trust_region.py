@@ -12,9 +12,9 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.func import grad
 
-from ppo.algorithms import a2c
-from ppo.algorithms.a2c import Coefficients, Samples, project
-from ppo.envs.lockstep import Spec
+from ppo.algorithms.a2c import learner as a2c
+from ppo.algorithms.a2c.learner import Coefficients, Samples, project
+from ppo.envs.base import Spec
 from tests.ppo.algorithms import fakes
 from tests.ppo.algorithms.baseline_fakes import (
     CHOICES,

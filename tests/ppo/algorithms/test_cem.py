@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.algorithms.cem import CEMLearner, elite_of
-from ppo.compose import compose
-from ppo.envs.lockstep import Bools, Floats, Spec
+from ppo.algorithms.cem.learner import CEMLearner, elite_of
+from ppo.config.compose import compose
+from ppo.envs.base import Bools, Floats, Spec
 from tests.ppo.algorithms.baseline_fakes import CHOICES, SPEC, make_filter, make_learner, make_rollout
 
 NO_EXTRA = "extra_std=0"

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
-from ppo.compose import compose
-from ppo.networks import FlatNetwork
+from ppo.config.compose import compose
+from ppo.networks.flat import FlatNetwork
 from tests.ppo.algorithms.fakes import START, Spy, learn, make_filter, make_learner, make_rollout
 
 

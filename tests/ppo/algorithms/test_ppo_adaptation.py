@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ppo.algorithms.ppo import PPOLearner
-from ppo.compose import compose
-from ppo.envs.lockstep import Spec
-from ppo.networks import FlatNetwork
+from ppo.algorithms.ppo.learner import PPOLearner
+from ppo.config.compose import compose
+from ppo.envs.base import Spec
+from ppo.networks.flat import FlatNetwork
 from ppo.streams import make_streams
 from tests.ppo.algorithms.fakes import (
     Spy,

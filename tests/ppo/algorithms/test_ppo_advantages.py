@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ppo.collect import Rollout
-from ppo.envs.lockstep import Floats
-from ppo.filters import RewardFilter
+from ppo.envs.base import Floats
+from ppo.learning.filters import RewardFilter
 from tests.ppo.algorithms.fakes import make_filter, make_learner, make_rollout
 
 

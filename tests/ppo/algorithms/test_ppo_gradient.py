@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal, kl_divergence
 from torch.func import vmap
 
-from ppo.adam import AdamState
-from ppo.algorithms.ppo_step import Samples, Stats
-from ppo.surrogates import OBJECTIVES
+from ppo.algorithms.ppo.step import Samples, Stats
+from ppo.learning.adam import AdamState
+from ppo.learning.surrogates import OBJECTIVES
 from tests.ppo.algorithms.fakes import (
     BETA,
     DOUBLE,

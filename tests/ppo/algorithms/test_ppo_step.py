@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.distributions import Normal
 from torch.func import vmap
 
-from ppo.adam import AdamState, in_place
-from ppo.algorithms.ppo_step import Samples, Stats
-from ppo.networks import FlatNetwork
-from ppo.surrogates import OBJECTIVES
+from ppo.algorithms.ppo.step import Samples, Stats
+from ppo.learning.adam import AdamState, in_place
+from ppo.learning.surrogates import OBJECTIVES
+from ppo.networks.flat import FlatNetwork
 from tests.ppo.algorithms.fakes import DOUBLE, coefficients, gradient, make_step, parameters, random_samples, rows, take
 
 # -- the terms of equation (9) -----------------------------------------------------------------------------------------

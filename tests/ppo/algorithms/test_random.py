@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from ppo.algorithms import make_learner
-from ppo.algorithms.random import RandomLearner
+from ppo.algorithms.random.learner import RandomLearner
 from ppo.collect import PolicyActor, UniformActor
-from ppo.compose import compose
-from ppo.envs.lockstep import Spec
-from ppo.filters import ObsFilter
-from ppo.networks import FlatNetwork
+from ppo.config.compose import compose
+from ppo.envs.base import Spec
+from ppo.learning.filters import ObsFilter
+from ppo.networks.flat import FlatNetwork
 from ppo.streams import make_streams
 
 SPEC = Spec(3, 2, False, -np.ones(2), np.ones(2))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from ppo.compose import compose
+from ppo.config.compose import compose
 from tests.ppo.algorithms.baseline_fakes import (
     START,
     Spy,

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.func import hessian, jacrev, vmap
 
-from ppo.algorithms.trpo import conjugate_gradient, scale_to
-from ppo.envs.lockstep import Spec
+from ppo.algorithms.trpo.learner import conjugate_gradient, scale_to
+from ppo.envs.base import Spec
 from tests.ppo.algorithms.baseline_fakes import CHOICES, DOUBLE, SPEC, Spy, alike, learn, make_learner, make_rollout
 from tests.ppo.algorithms.fakes import parameters
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from ppo.adam import adapt_stepsize
-from ppo.compose import compose
-from ppo.envs.lockstep import Floats
+from ppo.config.compose import compose
+from ppo.envs.base import Floats
+from ppo.learning.adam import adapt_stepsize
 from tests.ppo.algorithms.baseline_fakes import (
     START,
     Spy,

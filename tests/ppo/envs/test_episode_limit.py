@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from ppo.compose import compose
+from ppo.config.compose import compose
 from ppo.envs import episode_limit
 from ppo.errors import UserError
 from ppo.train import train

@@ -14,8 +14,8 @@ import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, Space
 
 from ppo import envs
-from ppo.envs.gymnasium_suite import GymnasiumSuite
-from ppo.envs.lockstep import Floats
+from ppo.envs.base import Floats
+from ppo.envs.gymnasium import GymnasiumSuite
 from ppo.errors import UserError
 
 

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from ppo import envs
-from ppo.envs.lockstep import Floats, Step
-from ppo.envs.mujoco_suite import MujocoSuite
-from ppo.envs.mujoco_tasks import TASKS
+from ppo.envs.base import Floats, Step
+from ppo.envs.simulators.suite import MujocoSuite
+from ppo.envs.simulators.tasks import TASKS
 from ppo.errors import UserError
 
 

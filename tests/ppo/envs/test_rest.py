@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ppo import envs
-from ppo.envs.lockstep import Bools, Floats, LockStep, Step
-from ppo.envs.mujoco_suite import FEW_SLICES
+from ppo.envs.base import Bools, Floats, LockStep, Step
+from ppo.envs.simulators.suite import FEW_SLICES
 
 LANES, ACTORS = 3, 4
 TASKS = [("mujoco", "Hopper-v5"), ("mujoco", "Reacher-v5"), ("gymnasium", "CartPole-v1"), ("gymnasium", "Pendulum-v1")]

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
-from ppo.compose import compose
-from ppo.config import Config
-from ppo.envs.mujoco_suite import MujocoSuite
-from ppo.identity import pack_key, run_folder
-from ppo.run_folder import RunFolder
+from ppo.config.compose import compose
+from ppo.config.identity import pack_key, run_folder
+from ppo.config.run import Config
+from ppo.envs.simulators.suite import MujocoSuite
+from ppo.runs.folder import RunFolder
 from ppo.session import Interrupted, Member, Outcome, train_pack
 from ppo.train import train
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ppo.compose import compose
-from ppo.envs.mujoco_suite import MujocoSuite
+from ppo.config.compose import compose
+from ppo.envs.simulators.suite import MujocoSuite
 from ppo.train import Outcome, train
 
 SETTINGS = [

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ppo import run_folder
-from ppo.compose import compose
-from ppo.run_folder import RunFolder
+from ppo.config.compose import compose
+from ppo.runs import folder as run_folder
+from ppo.runs.folder import RunFolder
 from ppo.session import Interrupted, Member, Outcome, train_pack
 from ppo.train import train
 
@@ -66,7 +66,7 @@ def stop_after(iterations: int, outputs: Path, seeds: tuple[int, ...] = SEEDS) -
 
 def run_folder_of(config: object) -> Path:
     """Where a run's folder is."""
-    from ppo.identity import run_folder as find
+    from ppo.config.identity import run_folder as find
 
     return find(config)  # type: ignore[arg-type]
 

@@ -1,0 +1,1 @@
+"""Synchronous advantage actor critic (Figure 3)."""

@@ -1,0 +1,189 @@
+"""Synchronous advantage actor critic, alone and with a trust region (Figure 3; Wang et al. 2017, section 3.3).
+
+Both are one algorithm here: without a trust region its bound is infinite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import grad, grad_and_value, vmap
+
+from ppo.collect import Length, PolicyActor, Rollout
+from ppo.config.algorithms import A2C
+from ppo.config.run import Config
+from ppo.envs.base import Floats
+from ppo.learning.compiling import compiled, unguarded, wants_compile
+from ppo.learning.critic import Batch, Critic, explained_variance, observe
+from ppo.learning.filters import ObsFilter
+from ppo.networks.flat import FlatNetwork
+from ppo.streams import Streams
+
+
+class Coefficients(NamedTuple):
+    """What may differ between the runs of a pack, each []."""
+
+    lr: Tensor
+    rms_decay: Tensor
+    rms_epsilon: Tensor
+    c1: Tensor
+    c2: Tensor
+    max_grad_norm: Tensor
+    trust_region: Tensor  # infinite where there is none
+    average_decay: Tensor
+
+
+class Parameters(NamedTuple):
+    """A run's learning state, each [n]."""
+
+    theta: Tensor
+    mean_square: Tensor  # of the gradients, RMSProp's
+    average: Tensor  # theta_a, the average policy
+
+
+class Samples(NamedTuple):
+    """All samples of one update of one run."""
+
+    obs: Tensor  # [B, obs] filtered
+    action: Tensor  # [B, action]
+    adv: Tensor  # [B]
+    value_target: Tensor  # [B]
+
+
+class Stats(NamedTuple):
+    """What one update reports, each []."""
+
+    objective: Tensor
+    value_loss: Tensor
+    entropy: Tensor
+    kl: Tensor  # KL[average policy, policy]
+    clip_fraction: Tensor  # of samples whose gradient was projected
+    grad_norm: Tensor
+    skipped: Tensor
+
+
+class A2CLearner:
+    """The learning state of a pack, one row per lane."""
+
+    interpolation = None
+
+    def __init__(
+        self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, _streams: Sequence[Streams]
+    ) -> None:
+        self.network = network
+        self.settings = [c.algorithm for c in configs if isinstance(c.algorithm, A2C)]
+        self.shape = self.settings[0]  # what the pack shares
+        enabled = wants_compile(configs[0])
+        self.critic = Critic(network, self.settings, enabled=enabled)
+        self.keep_final = self.critic.bootstraps
+        self.length, self.updates = Length(self.shape.horizon), self.shape.updates
+        self.parameters = Parameters(theta, torch.ones_like(theta), theta.clone())  # in TensorFlow's form, from 1
+        self.actor = PolicyActor(network, theta)
+        self._update = compiled(vmap(self._update_one), enabled)
+        self._checked = False  # whether the compiler has seen our arguments
+
+    def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter) -> Batch:
+        """n-step returns minus values (with lam = 1), as they are."""
+        return self.critic.estimate(self.parameters.theta, rollout, obs_filter)
+
+    def update(self, batch: Batch, obs_filter: ObsFilter, progress: Floats) -> dict[str, Floats]:
+        """One RMSProp step on all samples; progress [L] in [0, 1) drives the stepsize. Returns what to record."""
+        device = self.parameters.theta.device
+        with torch.no_grad(), unguarded(self._checked):
+            action = batch.action.reshape(*batch.adv.shape, -1)
+            scalars = (torch.from_numpy(x.astype(np.float32)) for x in (batch.adv, batch.value_target))
+            samples = Samples(torch.from_numpy(observe(obs_filter, batch)), action, *scalars)
+            samples = Samples(*(column.to(device) for column in samples))
+            lr, coefficients = self._coefficients(progress)
+            new, stats = self._update(self.parameters, samples, coefficients)
+            for old, value in zip(self.parameters, new, strict=True):
+                old.copy_(value)
+        self._checked = True
+        self.actor.refresh(self.parameters.theta)
+        columns = dict(zip(Stats._fields, torch.stack(tuple(stats)).double().cpu().numpy(), strict=True))
+        return columns | {"lr": lr} | explained_variance(batch)
+
+    def _coefficients(self, progress: Floats) -> tuple[Floats, Coefficients]:
+        """Every run's stepsize at this moment, and all its coefficients [L]."""
+        linear = np.array([s.lr_schedule == "linear" for s in self.settings])
+        lr = np.array([s.lr for s in self.settings]) * np.where(linear, np.maximum(1 - progress, 0), 1.0)
+        absent = {"max_grad_norm": 0.0, "trust_region": math.inf}
+        columns: dict[str, Any] = {k: [_or(getattr(s, k), absent.get(k)) for s in self.settings] for k in FIXED}
+        columns["lr"] = lr
+        rows = torch.tensor(np.array([columns[k] for k in Coefficients._fields]), dtype=torch.float32)
+        return lr, Coefficients(*rows.to(self.parameters.theta.device))
+
+    # -- of one run ----------------------------------------------------------------------------------------------
+
+    def _update_one(self, p: Parameters, s: Samples, c: Coefficients) -> tuple[Parameters, Stats]:
+        """The parameters after one update; one whose gradient is not finite is skipped."""
+        gradient, (_, stats) = grad_and_value(self._loss, has_aux=True)(p.theta, p.average, s, c)
+        norm = torch.sqrt((gradient * gradient).sum())
+        if self.shape.max_grad_norm is not None:
+            gradient = gradient * (c.max_grad_norm / torch.maximum(norm, c.max_grad_norm))
+        mean_square = c.rms_decay * p.mean_square + (1 - c.rms_decay) * gradient * gradient
+        theta = p.theta - c.lr * gradient / torch.sqrt(mean_square + c.rms_epsilon)
+        average = c.average_decay * p.average + (1 - c.average_decay) * theta
+        finite = torch.isfinite(norm)
+        new = (torch.where(finite, a, b) for a, b in zip((theta, mean_square, average), p, strict=True))
+        seen = [x.nan_to_num(0.0, 0.0, 0.0) for x in (*stats, norm)]
+        return Parameters(*new), Stats._make([*seen, 1 - finite.to(norm.dtype)])
+
+    def _loss(
+        self, theta: Tensor, average: Tensor, s: Samples, c: Coefficients
+    ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
+        """A function of theta whose gradient is the update's direction, and the first of `Stats`."""
+        distribution = self.network.distribution
+        dist, value = self.network(theta, s.obs)
+        dist_average = self.network.policy(average, s.obs).detach()
+        fixed = dist.detach()
+
+        def gain(dist: Tensor) -> Tensor:
+            return (s.adv * distribution.logp(dist, s.action) + c.c2 * distribution.entropy(dist)).sum()
+
+        def distance(dist: Tensor) -> Tensor:
+            return distribution.kl(dist_average, dist).sum()
+
+        wanted, projected = project(grad(gain)(fixed), grad(distance)(fixed), c.trust_region)
+        value_loss = 0.5 * ((value - s.value_target) ** 2).mean()
+        loss = c.c1 * value_loss - (wanted * dist).sum(-1).mean()
+        count = len(s.adv)
+        objective = (s.adv * distribution.logp(fixed, s.action)).mean()
+        entropy, kl = distribution.entropy(fixed).mean(), distance(fixed) / count
+        return loss, (objective, value_loss.detach(), entropy, kl, projected.to(value.dtype).mean())
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    def get_state(self, lane: int) -> dict[str, Any]:
+        """Everything of one lane that later updates depend on."""
+        return {k: v[lane].cpu().clone() for k, v in self.parameters._asdict().items()}
+
+    def set_state(self, lane: int, state: dict[str, Any]) -> None:
+        """Put one lane back to a state of `get_state`."""
+        for key, tensor in self.parameters._asdict().items():
+            tensor[lane] = state[key]
+        self.actor.refresh(self.parameters.theta)
+
+
+FIXED = tuple(name for name in Coefficients._fields if name != "lr")
+
+
+def project(gradient: Tensor, towards: Tensor, bound: Tensor) -> tuple[Tensor, Tensor]:
+    """The vectors z nearest to `gradient` [B, D] with z . towards <= bound, and which of them were moved [B].
+
+    Wang et al. 2017, equation (12): z = g - max(0, (k.g - delta) / |k|^2) k.
+    """
+    excess = (gradient * towards).sum(-1, keepdim=True) - bound
+    square = (towards * towards).sum(-1, keepdim=True)
+    moves = (excess > 0) & (square > 0)
+    factor = torch.where(moves, excess / torch.where(moves, square, 1.0), 0.0)
+    return gradient - factor * torch.where(moves, towards, 0.0), moves.squeeze(-1)
+
+
+def _or(value: float | None, default: float | None) -> float | None:
+    return default if value is None else value

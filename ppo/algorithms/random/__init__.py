@@ -1,0 +1,1 @@
+"""Random policies, the 0 of normalised scores."""

@@ -1,0 +1,1 @@
+"""Trust region policy optimization (Figure 3)."""

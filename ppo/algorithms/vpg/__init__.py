@@ -1,0 +1,1 @@
+"""Vanilla policy gradient with an adaptive stepsize (Figure 3)."""

@@ -1,0 +1,1 @@
+"""MuJoCo tasks, stepped in lock-step on the raw simulators."""

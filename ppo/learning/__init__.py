@@ -1,0 +1,1 @@
+"""What the algorithms share: surrogates, advantages, critics, Adam, filters, minibatches."""

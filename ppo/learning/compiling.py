@@ -1,0 +1,55 @@
+"""When and how functions of a pack are compiled. It depends on a run's config alone, never on its pack (law 1)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from ppo.config.run import Config
+
+log = logging.getLogger(__name__)
+
+WORTH_COMPILING = 10_000  # minibatch steps; below, a cold compiler takes longer than it saves
+OPTIONS: dict[str, Any] = {"realize_opcount_threshold": 10}  # a tanh is stored, not computed again by every consumer
+
+
+def wants_compile(config: Config) -> bool:
+    """Whether a run's update is compiled: as asked for, or for long runs; never without a C++ compiler."""
+    wanted = config.execution.compile
+    if wanted == "auto":
+        wanted = minibatch_steps(config) >= WORTH_COMPILING
+    return bool(wanted) and has_compiler()
+
+
+def minibatch_steps(config: Config) -> int:
+    """Gradient steps of a whole run."""
+    return config.algorithm.gradient_steps * config.iterations
+
+
+@lru_cache
+def has_compiler() -> bool:
+    """Whether torch.compile finds a C++ compiler; says so, once, if not."""
+    found = any(shutil.which(name) for name in (os.environ.get("CXX", ""), "g++", "clang++") if name)
+    if not found:
+        log.warning("no C++ compiler found (g++, clang++ or $CXX): going on without compiling, which is slower")
+    return found
+
+
+def compiled(function: Callable[..., Any], enabled: bool) -> Callable[..., Any]:
+    """`function`, fused by torch.compile if enabled."""
+    return torch.compile(function, dynamic=False, options=OPTIONS) if enabled else function
+
+
+def unguarded(enabled: bool) -> AbstractContextManager[object]:
+    """While open, compiled functions run without checking again that their arguments are of the kinds compiled for.
+
+    For repeated calls with the same kinds of arguments: the check is about a tenth of a minibatch step.
+    """
+    return torch.compiler.set_stance("default", skip_guard_eval_unsafe=True) if enabled else nullcontext()

@@ -1,0 +1,1 @@
+"""Networks: bodies, their parameters as one flat vector, distributions, acting."""

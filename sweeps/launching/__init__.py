@@ -1,0 +1,1 @@
+"""Where packs run: this machine or SLURM."""

@@ -1,0 +1,125 @@
+"""Where packs run: `conf/launcher/*.yaml` under overrides, as frozen dataclasses (DESIGN: words)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from omegaconf import OmegaConf
+
+from ppo.config.compose import CONF, apply, parse
+from ppo.config.schema import Count, Natural, NonNegative, Positive, Rule, build
+from ppo.errors import UserError, near
+
+FOLDER = CONF / "launcher"
+Minutes = Annotated[int, Rule("a whole number of at least 15", lambda v: v >= 15)]
+Texts = Annotated[tuple[str, ...], Rule("a list of texts", lambda _: True)]
+Auto = Literal["auto"]
+
+
+@dataclass(frozen=True)
+class Local:
+    """A pool of processes on this machine."""
+
+    name: Literal["local"]
+    workers: Auto | Count
+    pack_size: Auto | Count
+
+    @property
+    def most_workers(self) -> int:
+        """Processes at once."""
+        return physical_cores() if self.workers == "auto" else int(self.workers)
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """Job arrays on a cluster."""
+
+    name: Literal["slurm"]
+    workers: Count
+    pack_size: Auto | Count
+    array_parallelism: Count
+    partition: str | None
+    account: str | None
+    time: Minutes
+    memory_gb: Positive
+    cpus: Count
+    gpus: Natural
+    stop_seconds: NonNegative
+    max_requeues: Natural
+    setup: Texts
+    sbatch: dict
+
+    @property
+    def most_workers(self) -> int:
+        """Packs at once."""
+        return self.workers
+
+
+Launcher = Local | Slurm
+LAUNCHERS: dict[str, type[Launcher]] = {"local": Local, "slurm": Slurm}
+
+
+def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Overrides of the launcher, and all others."""
+    ours = [o for o in overrides if parse([o])[0].key_or_group.split(".")[0] == "launcher"]
+    return ours, [o for o in overrides if o not in ours]
+
+
+def compose_launcher(overrides: Sequence[str]) -> Launcher:
+    """The launcher that `launcher=NAME` and `launcher.key=value` describe; local unless named. Raises UserError."""
+    parsed = parse(overrides)
+    for override in parsed:
+        if override.is_sweep_override() or override.is_delete() or override.is_add():
+            raise UserError(f"{override.input_line} is not possible: a launcher's key has one value, key=value.")
+        if override.key_or_group == "launcher.name":
+            raise UserError("launcher.name is not possible: launcher=NAME is allowed.")
+    name = next((str(o.value()) for o in reversed(parsed) if o.key_or_group == "launcher"), "local")
+    if name not in LAUNCHERS:
+        raise UserError(f"launcher={name} is unknown: {near(name, LAUNCHERS)}.")
+    content = OmegaConf.create({"launcher": OmegaConf.load(FOLDER / f"{name}.yaml")})
+    free = [o for o in parsed if name == "slurm" and o.key_or_group.split(".")[:2] == ["launcher", "sbatch"]]
+    rest = [o for o in parsed if o.key_or_group != "launcher" and o not in free]
+    values = apply(content, rest)["launcher"]
+    for option in free:
+        key, value = option.key_or_group.removeprefix("launcher.sbatch").lstrip("."), option.value()
+        values["sbatch"] |= {key: value} if key else value if isinstance(value, dict) else {"": value}
+    return to_launcher(values)
+
+
+def to_launcher(values: Mapping[str, Any]) -> Launcher:
+    """The launcher of a plain mapping."""
+    launcher = build(LAUNCHERS[values["name"]], values, "launcher.")
+    if isinstance(launcher, Slurm) and "" in launcher.sbatch:
+        raise UserError(f"launcher.sbatch={launcher.sbatch['']} is not possible: a mapping {{option: value}} is.")
+    if isinstance(launcher, Slurm) and launcher.stop_seconds >= 60 * launcher.time:
+        given = f"launcher.stop_seconds={launcher.stop_seconds:g}"
+        raise UserError(f"{given} leaves nothing of launcher.time={launcher.time} minutes: less is allowed.")
+    return launcher
+
+
+def physical_cores() -> int:
+    """Cores that this process may use, two hyperthreads being one; a container's share of them, rounded up."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = {_siblings(cpu) for cpu in allowed}
+    return max(1, min(len(cores), _quota()))
+
+
+def _siblings(cpu: int) -> str:
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return str(cpu)
+
+
+def _quota() -> int:
+    """Cores of the control group's quota, rounded up; many if there is none."""
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
+        return -(-int(limit) // int(period))
+    except (OSError, ValueError):
+        return 1 << 16

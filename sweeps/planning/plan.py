@@ -1,0 +1,124 @@
+"""What would run, before anything starts: every run composed and looked up, packs, hours, disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Container, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ppo.config.identity import setting_name
+from ppo.config.run import Config
+from ppo.runs.provenance import code_hash
+from ppo.runs.states import TO_TRAIN, Standing, State, standing
+from sweeps.launching.launchers import Launcher
+from sweeps.launching.scheduler import Scheduler
+from sweeps.planning.packing import Pace, Pack, cut, makespan
+from sweeps.planning.runs import Run
+from sweeps.planning.speeds import Speeds, speeds
+
+RUN_BYTES = 600_000  # of a finished run of 1M steps, by `du`: checkpoints 2 x 200 KB, updates, episodes
+
+
+class Plan(NamedTuple):
+    """A sweep's runs, how each stands, and how those to be trained are packed."""
+
+    name: str
+    runs: list[Run]
+    standings: dict[str, Standing]  # by run hash
+    packs: list[Pack]
+    workers: int
+    speeds: Speeds
+
+    def state(self, run: Run) -> State:
+        """How a run stands."""
+        return self.standings[run.hash].state
+
+    def of(self, *states: State) -> list[Run]:
+        """The runs in some states."""
+        return [run for run in self.runs if self.state(run) in states]
+
+    @property
+    def other_code(self) -> list[Run]:
+        """Finished runs whose training code was not today's."""
+        return [r for r in self.of(State.DONE) if self.standings[r.hash].result.get("code") != code_hash()]
+
+    @property
+    def seconds(self) -> float:
+        """Estimated wall time."""
+        return makespan(self.packs, self.workers)
+
+    @property
+    def counts(self) -> Counter[State]:
+        """Runs by state."""
+        return Counter(self.state(run) for run in self.runs)
+
+
+def make_plan(
+    name: str,
+    runs: Sequence[Run],
+    launcher: Launcher,
+    known: Scheduler,
+    *,
+    retry: bool = False,
+    leave: Container[str] = (),
+) -> Plan:
+    """Look at every run's folder and cut what is to be trained into packs; starts nothing.
+
+    `retry`: train failed runs too, and silent ones on machines that cannot be asked; `leave`: runs not to be trained.
+    """
+    standings = {run.hash: known.refine(run.hash, standing(run.folder)) for run in runs}
+    known_speeds = speeds(s.result for s in standings.values() if s.result)
+    states = (*TO_TRAIN, State.FAILED, State.UNKNOWN) if retry else TO_TRAIN
+    todo = [run for run in runs if standings[run.hash].state in states and run.hash not in leave]
+    most = None if launcher.pack_size == "auto" else int(launcher.pack_size)
+    taken = {run.hash: standings[run.hash].step for run in todo}
+    packs = cut(todo, workers=launcher.most_workers, most=most, pace=Pace(known_speeds, taken))
+    return Plan(name, list(runs), standings, packs, launcher.most_workers, known_speeds)
+
+
+def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:
+    """The plan for programs; times in seconds, sizes in bytes."""
+    return {
+        "sweep": plan.name,
+        "counts": {str(state): count for state, count in sorted(plan.counts.items())},
+        "other_code": [run.hash for run in plan.other_code],
+        "runs": [_run_json(run, plan.standings[run.hash]) for run in plan.runs],
+        "packs": [{"runs": [r.hash for r in p.runs], "seconds": round(p.seconds, 1)} for p in plan.packs],
+        "workers": plan.workers,
+        "estimate": {"seconds": round(plan.seconds, 1), "source": plan.speeds.source},
+        "disk": {"needed": disk_needed(plan), "free": disk_free(outputs)},
+    }
+
+
+def _run_json(run: Run, standing: Standing) -> dict[str, Any]:
+    return {
+        "label": run.label,
+        "env": run.config.env.id,
+        "setting": setting_name(run.config),
+        "seed": run.config.seed,
+        "hash": run.hash,
+        "folder": str(run.folder),
+        "state": str(standing.state),
+        "step": standing.step,
+        "score": standing.result.get("score"),
+        "error": standing.status.get("error"),
+    }
+
+
+def disk_needed(plan: Plan) -> int:
+    """Bytes that the runs to be trained will take, roughly."""
+    return sum(_bytes(run.config) for pack in plan.packs for run in pack.runs)
+
+
+def _bytes(config: Config) -> int:
+    return round(RUN_BYTES * (0.6 + 0.4 * config.total_steps / 1e6))
+
+
+def disk_free(outputs: Path) -> int:
+    """Bytes free where the store is, or would be."""
+    folder = outputs.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,62 @@
+"""What a sweep came to: scores as a table in miniature, failures grouped by cause, and what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ppo.runs.states import Standing, State
+from sweeps.planning.runs import Run
+
+Standings = Mapping[str, Standing]
+
+
+def print_report(console: Console, runs: Sequence[Run], standings: Standings, blocked: Mapping[str, str]) -> None:
+    """The table of scores, then everything that is not as it should be."""
+    console.print("Mean score of the last 100 training episodes", style="bold")
+    console.print(score_table(runs, standings))
+    for line in failure_lines(runs, standings):
+        console.print(line, markup=False)
+    for reason in dict.fromkeys(blocked.values()):
+        console.print(f"not trained here: {list(blocked.values()).count(reason)} runs: {reason}", markup=False)
+
+
+def score_table(runs: Sequence[Run], standings: Standings) -> Table:
+    """Mean score per setting and task; runs missing from a cell are told in it."""
+    envs = list(dict.fromkeys(run.config.env.id for run in runs))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("setting")
+    for env in envs:
+        table.add_column(env, justify="right")
+    for label in dict.fromkeys(run.label for run in runs):
+        row = [run for run in runs if run.label == label]
+        table.add_row(Text(label), *(cell([r for r in row if r.config.env.id == env], standings) for env in envs))
+    return table
+
+
+def cell(runs: Sequence[Run], standings: Standings) -> str:
+    """The mean of some runs' scores; `-` where there is none, `1/3` behind it where some are missing."""
+    done = [standings[run.hash].result for run in runs if standings[run.hash].state == State.DONE]
+    scores = [result["score"] for result in done if result.get("score") is not None]
+    shown = f"{fmean(scores):.1f}" if scores else "-"
+    return shown if len(scores) == len(runs) else f"{shown} ({len(scores)}/{len(runs)})"
+
+
+def failure_lines(runs: Sequence[Run], standings: Standings) -> list[str]:
+    """Failures with the same cause together, numbers in it apart: how many, why, and one of their folders."""
+    causes: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        if standings[run.hash].state == State.FAILED:
+            causes[re.sub(r"\d+", "#", str(standings[run.hash].status.get("error")))].append(run)
+    lines = []
+    for failed in sorted(causes.values(), key=len, reverse=True):
+        example = " for example" if len(failed) > 1 else ""
+        lines.append(f"{len(failed)} failed: {standings[failed[0].hash].status.get('error')}")
+        lines.append(f"   {example} {failed[0].folder}")
+    return lines

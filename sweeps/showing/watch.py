@@ -1,0 +1,79 @@
+"""How far packs in training are, from the files of their runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ppo.config.identity import setting_name
+from ppo.console import count
+from ppo.runs.states import Standing, State, standing
+from sweeps.planning.runs import Run
+
+
+class PackLine(NamedTuple):
+    """One pack in training, as shown."""
+
+    title: str
+    size: int  # runs
+    done: int
+    failed: int
+    steps: str  # of each
+    speed: float | None  # environment steps per second, all runs together; None until it is known
+    left: float  # seconds; as planned until the speed is known
+    share: float  # of its steps that are done
+
+
+class Watch:
+    """Follows one pack by the heartbeats of its runs; the clock starts after the first steps, for which it compiles."""
+
+    def __init__(self, runs: Sequence[Run], planned: float) -> None:
+        self.runs, self.title, self.planned = runs, pack_title(runs), planned
+        self.goal = sum(r.config.goal for r in runs)
+        self.first: dict[int, int] | None = None  # steps of the runs in training when first seen, by their number
+        self.since: tuple[float, dict[int, int]] | None = None  # heartbeat and steps when the clock started
+        self.beat = 0.0  # the last heartbeat
+        self.speed: float | None = None  # as last measured
+
+    def look(self) -> PackLine:
+        """Read the runs' folders."""
+        standings = [standing(run.folder) for run in self.runs]
+        self._measure(standings)
+        ended = (State.DONE, State.FAILED)  # a failed run will take no more
+        goals = [r.config.goal for r in self.runs]
+        steps = sum(g if s.state in ended else s.step for s, g in zip(standings, goals, strict=True))
+        done, failed = (sum(s.state == state for s in standings) for state in ended)
+        left, size = self._left(self.goal - steps), len(self.runs)
+        shown = f"{count(steps // size)} of {count(self.goal // size)}"
+        return PackLine(self.title, size, done, failed, shown, self.speed, left, steps / self.goal)
+
+    def _measure(self, standings: Sequence[Standing]) -> None:
+        """The speed of the runs that are in training, since their first steps."""
+        training = {i: s for i, s in enumerate(standings) if s.state == State.RUNNING}
+        if not training:
+            return
+        steps = {i: s.step for i, s in training.items()}
+        self.beat = max(float(s.status.get("heartbeat") or 0) for s in training.values())
+        if self.since:
+            start, before = self.since
+            taken = sum(step - before[i] for i, step in steps.items() if i in before)
+            if taken > 0 and self.beat > start:
+                self.speed = taken / (self.beat - start)
+        elif self.first and any(step > self.first.get(i, step) for i, step in steps.items()):
+            self.since = (self.beat, steps)
+        self.first = self.first or steps
+
+    def _left(self, steps: int) -> float:
+        """Seconds to the end of so many steps; since the heartbeat it has gone on."""
+        if steps == 0:
+            return 0.0
+        if self.speed is None:
+            return self.planned
+        return max(0.0, steps / self.speed - max(0.0, time.time() - self.beat))
+
+
+def pack_title(runs: Sequence[Run]) -> str:
+    """A pack in a few words: its task, and its setting or how many."""
+    names = sorted({setting_name(r.config) for r in runs})
+    return f"{runs[0].config.env.id}  {names[0] if len(names) == 1 else f'{len(names)} settings'}"

@@ -1,0 +1,300 @@
+"""A sweep under overrides is exactly the runs it should be, and what cannot be run is told before anything starts."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ppo.config.compose import compose
+from ppo.config.identity import run_folder, run_hash
+from sweeps.planning.runs import Run, listed_runs, outputs_of, sweep_runs
+from sweeps.planning.spec import load, parse
+from tests.sweeps.declared import complaint, declare, runs_of
+
+TASKS = ["HalfCheetah", "Hopper", "InvertedDoublePendulum", "InvertedPendulum", "Reacher", "Swimmer", "Walker2d"]
+IDS = [f"{task}-v5" for task in TASKS]
+
+
+def smoke(*overrides: str, only: tuple[str, ...] = ()) -> list[Run]:
+    return sweep_runs(load("smoke"), overrides, only)
+
+
+def seeds(runs: list[Run]) -> list[int]:
+    return [run.config.seed for run in runs]
+
+
+def points(runs: list[Run]) -> list[tuple[str, int]]:
+    return [(run.label, run.config.seed) for run in runs]
+
+
+# -- the sweeps there are ----------------------------------------------------------------------------------------------
+
+
+def test_table_1_is_11_settings_of_7_tasks_and_3_seeds() -> None:
+    runs = runs_of("table1")
+    assert len({run.hash for run in runs}) == len(runs) == 231
+    labels = list(dict.fromkeys(run.label for run in runs))
+    assert len(labels) == 11
+    points = {(run.label, run.config.env.id, run.config.seed) for run in runs}
+    assert points == set(itertools.product(labels, IDS, (0, 1, 2)))
+    assert {run.config.total_steps for run in runs} == {1_000_000}
+
+
+def test_a_row_of_table_1_holds_what_its_label_says() -> None:
+    rows = {run.label: run.config.surrogate for run in runs_of("table1")}
+    values = {label: (s.epsilon or s.d_targ or s.beta) for label, s in rows.items() if s and s.name != "none"}
+    assert values == {label: float(label.rpartition("= ")[2]) for label in values}
+    kinds = Counter(s.name for s in rows.values() if s)
+    assert kinds == {"none": 1, "clip": 3, "kl_adaptive": 3, "kl_fixed": 4}
+
+
+def test_smoke_is_3_settings_of_2_tasks_and_2_seeds_under_the_labels_of_table_1() -> None:
+    runs = runs_of("smoke")
+    assert len(runs) == 12
+    assert set(Counter(run.label for run in runs).values()) == {4}
+    assert {run.label for run in runs} <= {run.label for run in runs_of("table1")}
+
+
+def test_random_is_2_policies_of_7_tasks_and_3_seeds() -> None:
+    runs = runs_of("random")
+    assert len(runs) == 42
+    policies = {(run.config.algorithm.name, run.config.algorithm.policy) for run in runs}
+    assert policies == {("random", "untrained"), ("random", "uniform")}
+    assert {run.config.env.id for run in runs} == set(IDS)
+
+
+def test_figure_3_is_7_settings_of_7_tasks_and_3_seeds_of_which_ppos_are_table_1s() -> None:
+    runs, table = runs_of("figure3"), {run.hash: run for run in runs_of("table1")}
+    algorithms = ["ppo", "a2c", "a2c_trust_region", "cem", "trpo", "trpo_2017", "vpg"]
+    points = [(run.config.algorithm.name, run.config.env.id, run.config.seed) for run in runs]
+    assert sorted(points) == sorted(itertools.product(algorithms, IDS, (0, 1, 2)))
+    assert all(table[run.hash] == run for run in runs if run.config.algorithm.name == "ppo")
+
+
+def test_a_run_of_a_sweep_is_the_run_that_the_command_line_trains() -> None:
+    alone = compose(["env=reacher", "surrogate=kl_adaptive", "surrogate.d_targ=1e-2", "seed=1", "total_steps=20_480"])
+    run = next(run for run in runs_of("smoke") if run.hash == run_hash(alone))
+    assert (run.label, run.folder) == ("Adaptive KL, d_targ = 0.01", run_folder(alone))
+
+
+# -- overrides ---------------------------------------------------------------------------------------------------------
+
+
+def test_overrides_narrow_a_sweep_and_change_its_runs() -> None:
+    runs = sweep_runs(load("table1"), ["env=hopper,walker2d", "seed=0", "total_steps=100000"])
+    assert len(runs) == 11 * 2
+    assert Counter(run.config.env.id for run in runs) == {"Hopper-v5": 11, "Walker2d-v5": 11}
+    assert {(run.config.seed, run.config.total_steps) for run in runs} == {(0, 100_000)}
+
+
+def test_narrowed_runs_are_runs_of_the_whole() -> None:
+    whole = {run.hash: run for run in runs_of("table1")}
+    narrowed = sweep_runs(load("table1"), ["env=reacher", "seed=2"])
+    assert len(narrowed) == 11
+    assert all(whole[run.hash] == run for run in narrowed)
+
+
+def test_an_override_may_name_values_that_the_axis_did_not_have() -> None:
+    assert seeds(declare(["seed=7,8"], grid={"seed": [0, 1, 2]})) == [7, 8]
+    assert seeds(declare(["seed=range(3,5)"], grid={"seed": 0})) == [3, 4]
+
+
+def test_several_values_of_a_key_that_is_no_axis_become_one() -> None:
+    runs = smoke("algorithm.lr=1e-3,3e-4")
+    assert len(runs) == 24
+    assert Counter(run.config.algorithm.lr for run in runs) == {0.001: 12, 0.0003: 12}
+
+
+def test_the_command_line_has_the_last_word() -> None:
+    runs = declare(["surrogate.epsilon=0.4"], settings={"A": ["surrogate=clip", "surrogate.epsilon=0.1"]})
+    assert [run.config.surrogate.epsilon for run in runs] == [0.4]
+
+
+def test_a_setting_has_the_last_word_over_an_axis() -> None:
+    runs = declare([], grid={"total_steps": 5000}, settings={"Short": ["total_steps=3000"], "As it is": []})
+    assert [run.config.total_steps for run in runs] == [3000, 5000]
+
+
+def test_a_list_is_one_value_of_an_axis() -> None:
+    runs = declare([], grid={"algorithm.network.hidden": [[8], [8, 8]]})
+    assert [run.config.algorithm.network.hidden for run in runs] == [(8,), (8, 8)]
+
+
+def test_overrides_change_included_runs_too() -> None:
+    runs = declare(["env=hopper", "total_steps=100000"], include={"table1": ["Clipping, epsilon = 0.2"]})
+    assert [(r.config.env.id, r.config.seed, r.config.total_steps) for r in runs] == [
+        ("Hopper-v5", seed, 100_000) for seed in (0, 1, 2)
+    ]
+
+
+def test_the_store_moves_and_identity_stays(tmp_path: Path) -> None:
+    here, there = runs_of("smoke"), smoke(f"outputs={tmp_path}")
+    assert [run.hash for run in there] == [run.hash for run in here]
+    assert all(run.folder.is_relative_to(tmp_path / "runs") for run in there)
+    assert outputs_of(there) == tmp_path
+
+
+def test_declaring_runs_leaves_the_disk_alone(tmp_path: Path) -> None:
+    smoke(f"outputs={tmp_path / 'store'}")
+    assert not list(tmp_path.iterdir())
+
+
+# -- settings by pattern -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("patterns", "count"),
+    [
+        (("Clipping, epsilon = 0.2",), 4),
+        (("Clip*",), 4),
+        (("*=*",), 8),
+        (("?daptive KL, d_targ = 0.01", "No*"), 8),
+        (("*",), 12),
+    ],
+)
+def test_settings_are_chosen_by_label_or_pattern(patterns: tuple[str, ...], count: int) -> None:
+    assert len(smoke(only=patterns)) == count
+
+
+def test_a_pattern_that_fits_no_setting_is_told_in_a_sentence() -> None:
+    sentence = complaint(sweep_runs, load("smoke"), [], ["clip*"])  # labels are read to the letter
+    assert sentence.startswith("sweep smoke has no runs here: no setting is called clip*: ")
+
+
+def test_runs_without_settings_are_chosen_by_the_labels_they_are_given() -> None:
+    sweep = parse("mine", {"grid": {"surrogate": ["clip", "none"]}})
+    assert [run.label for run in sweep_runs(sweep)] == ["ppo-clip-epsilon=0.2", "ppo-none"]
+    assert [run.label for run in sweep_runs(sweep, [], ["ppo-clip*"])] == ["ppo-clip-epsilon=0.2"]
+
+
+# -- identity ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_spelling_of_a_number_does_not_matter() -> None:
+    (run,) = declare([], grid={"algorithm.lr": ["3e-4", 0.0003, ".0003"], "seed": [0, "0"]})
+    assert run.hash == run_hash(compose())
+
+
+def test_a_value_that_is_named_twice_is_trained_once() -> None:
+    assert seeds(declare(["seed=0,1,0"], grid={"env": "hopper"})) == [0, 1]
+
+
+def test_two_settings_that_resolve_to_the_same_run_are_refused() -> None:
+    sweep = parse("mine", {"settings": {"A": ["surrogate.epsilon=0.2"], "B": ["surrogate=clip"]}})
+    sentence = complaint(sweep_runs, sweep)
+    assert sentence.startswith("sweep mine: settings 'A' and 'B' resolve to the same run (")
+    assert run_hash(compose()) in sentence
+
+
+def test_runs_given_one_by_one_are_the_same_runs() -> None:
+    by_hand = listed_runs([["env=reacher", "seed=1"], ["algorithm=random"]])
+    assert [run.label for run in by_hand] == ["ppo-clip-epsilon=0.2", "random-untrained"]
+    declared = [*declare(["env=reacher", "seed=1"], grid={"seed": 0}), *declare(["algorithm=random"], grid={"seed": 0})]
+    assert by_hand == declared
+
+
+# -- exclude and include -----------------------------------------------------------------------------------------------
+
+
+def test_what_an_entry_of_exclude_names_is_left_out_together() -> None:
+    content = {"grid": {"seed": [0, 1, 2]}, "settings": {"A": [], "B": ["surrogate=none"]}}
+    runs = declare([], **content, exclude=[{"seed": [1, 2], "setting": "A"}, {"seed": 0, "setting": "B"}])
+    assert points(runs) == [("A", 0), ("B", 1), ("B", 2)]
+
+
+def test_what_was_left_out_stays_out_under_overrides() -> None:
+    assert seeds(declare(["seed=1,2,3"], grid={"seed": [0, 1]}, exclude=[{"seed": 1}])) == [2, 3]
+
+
+def test_a_sweep_of_which_nothing_is_left_is_told_in_a_sentence() -> None:
+    sweep = parse("mine", {"grid": {"seed": [0, 1]}, "exclude": [{"seed": [0, 1]}]})
+    assert complaint(sweep_runs, sweep).startswith("sweep mine has no runs here: nothing is left of it")
+
+
+def test_a_sweep_may_include_some_settings_of_another_or_all_of_them() -> None:
+    some = declare([], include={"smoke": ["No clipping or penalty", "Clipping, epsilon = 0.2"]})
+    assert some == [run for run in runs_of("smoke") if not run.label.startswith("Adaptive")]
+    assert declare([], include={"smoke": None}) == list(runs_of("smoke"))
+
+
+def test_a_sweep_is_the_union_of_its_grid_and_what_it_includes() -> None:
+    own = {"settings": {"Mine": ["surrogate=clip", "surrogate.epsilon=0.5"]}, "grid": {"seed": [5]}}
+    runs = declare([], include={"smoke": ["No clipping or penalty"]}, **own)
+    assert Counter(run.label for run in runs) == {"No clipping or penalty": 4, "Mine": 1}
+
+
+def test_a_run_that_two_included_sweeps_share_is_one_run() -> None:
+    runs = declare([], include={"table1": None, "figure3": ["Clipping, epsilon = 0.2"]})
+    assert runs == list(runs_of("table1"))
+
+
+def test_a_label_that_the_included_sweep_lacks_is_told_with_its_near_matches() -> None:
+    sentence = complaint(sweep_runs, parse("mine", {"include": {"smoke": ["Clipping, epsilon = 0.3"]}}))
+    assert sentence.startswith("sweep mine: sweep smoke has no setting 'Clipping, epsilon = 0.3': did you mean ")
+    assert "Clipping, epsilon = 0.2" in sentence
+
+
+def test_an_unknown_sweep_cannot_be_included() -> None:
+    sentence = complaint(sweep_runs, parse("mine", {"include": {"smok": None}}))
+    assert sentence.startswith("sweep smok is unknown: did you mean smoke?")
+
+
+def test_a_sweep_cannot_include_itself_not_even_through_another(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text(json.dumps({"include": {str(other): None}}))
+    other.write_text(json.dumps({"include": {str(one): None}}))
+    assert complaint(sweep_runs, load(str(one))) == "sweep one includes itself: one -> other -> one."
+
+
+# -- mistakes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_setting_that_does_not_compose_is_named_by_its_label() -> None:
+    sweep = parse("mine", {"settings": {"Good": [], "Fixed KL": ["surrogate=kl_fixed", "surrogate.bta=1"]}})
+    sentence = complaint(sweep_runs, sweep)
+    assert sentence.startswith("sweep mine: setting 'Fixed KL' (surrogate=kl_fixed surrogate.bta=1): ")
+    assert "unknown key surrogate.bta: did you mean surrogate.beta" in sentence
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("env=hoper", "env=hoper is unknown: did you mean hopper"),
+        ("sead=1", "unknown key sead: did you mean seed"),
+        ("seed=-1", "seed=-1 is not possible"),
+        ("total_steps=10", "total_steps=10 is below one iteration"),
+        ("env.id=Hopper-v1", "env.id=Hopper-v1 is unknown"),
+        ("seed", "'seed' is not an override"),
+        ("seed=interval(0,3)", "seed=interval(0,3) is not possible: list the choices"),
+        ("run_dir=here", "run_dir is one folder for many runs: outputs=FOLDER is allowed"),
+        ("resume=false", "resume is not for sweeps"),
+        ("+seed=3", "+seed=3 is not possible: key=value is allowed"),
+        ("~seed", "~seed is not possible: key=value is allowed"),
+        ("threads=1,2", "has several values: one is allowed"),  # the same runs, and only one way to train them
+    ],
+)
+def test_a_mistake_in_an_override_is_told_in_a_sentence(override: str, words: str) -> None:
+    assert words in complaint(smoke, override)
+
+
+def test_an_unknown_axis_is_told_in_a_sentence() -> None:
+    sentence = complaint(sweep_runs, parse("mine", {"grid": {"sed": [0]}}))
+    assert "unknown key sed: did you mean seed?" in sentence
+
+
+@pytest.mark.parametrize("key", ["run_dir=here", "resume=false"])
+def test_what_is_refused_on_the_command_line_is_refused_in_a_file(key: str) -> None:
+    assert complaint(sweep_runs, parse("mine", {"settings": {"A": [key]}})).startswith(key.partition("=")[0])
+
+
+def test_a_sweep_has_one_store() -> None:
+    runs = declare([], settings={"A": ["outputs=here"], "B": ["outputs=there", "seed=1"]})
+    assert complaint(outputs_of, runs) == "outputs=here,there are several stores: one is allowed for a sweep."
+
+
+def test_several_stores_on_the_command_line_are_refused() -> None:
+    assert "has several values: one is allowed" in complaint(lambda: outputs_of(smoke("outputs=here,there")))

@@ -1,0 +1,165 @@
+"""A sweep file says what it says, and whatever makes no sense in one is told in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.planning.spec import Sweep, load, names, parse, text
+from tests.sweeps.declared import complaint, runs_of
+
+
+def write(folder: Path, content: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(content, encoding="utf-8")
+    return str(path)
+
+
+# -- conf/sweep --------------------------------------------------------------------------------------------------------
+
+
+def test_the_sweeps_there_are_hold_the_papers_table_and_figure() -> None:
+    assert {"table1", "figure3", "random", "smoke"} <= set(names())
+    assert names() == sorted(names())
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_sweep_there_is_loads_and_composes(name: str) -> None:
+    assert load(name).name == name
+    runs = runs_of(name)
+    assert all(run.label for run in runs)
+    assert len({run.folder for run in runs}) == len({run.hash for run in runs}) == len(runs) > 0
+
+
+# -- what a file says --------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_file_is_read_as_what_would_be_typed() -> None:
+    content = {
+        "grid": {"env": ["hopper", "reacher"], "seed": 0},
+        "settings": {"No clipping": ["surrogate=none"], 0.2: ["surrogate=clip"]},
+        "exclude": [{"env": "reacher", "setting": ["No clipping"]}],
+        "include": {"table1": None, "smoke": ["Clipping, epsilon = 0.2"]},
+    }
+    assert parse("mine", content) == Sweep(
+        name="mine",
+        grid={"env": ["hopper", "reacher"], "seed": ["0"]},
+        settings={"No clipping": ["surrogate=none"], "0.2": ["surrogate=clip"]},
+        exclude=[{"env": ["reacher"], "setting": ["No clipping"]}],
+        include={"table1": None, "smoke": ["Clipping, epsilon = 0.2"]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "typed"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (False, "false"),
+        (102400, "102400"),
+        (0.0003, "0.0003"),
+        ("3e-4", "3e-4"),  # plain yaml reads no number here
+        ([64, 64], "[64,64]"),
+        ([], "[]"),
+        ({"hidden": [64], "shared": False}, "{hidden:[64],shared:false}"),
+    ],
+)
+def test_a_value_is_spelled_as_on_the_command_line(value: Any, typed: str) -> None:
+    assert text(value) == typed
+
+
+def test_a_setting_may_change_nothing() -> None:
+    assert parse("mine", {"settings": {"As it is": None}}).settings == {"As it is": []}
+
+
+def test_a_file_anywhere_is_a_sweep_called_by_its_stem(tmp_path: Path) -> None:
+    sweep = load(write(tmp_path, "grid:\n  seed: [0, 1]\n"))
+    assert sweep == Sweep("mine", grid={"seed": ["0", "1"]})
+
+
+# -- mistakes ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_sweep_is_told_with_its_near_matches() -> None:
+    sentence = complaint(load, "tabel1")
+    assert sentence.startswith("sweep tabel1 is unknown: did you mean table1? allowed: ")
+    assert all(name in sentence for name in names())
+
+
+@pytest.mark.parametrize("name", ["absent.yaml", "folder.yaml", ""])
+def test_what_is_no_file_is_an_unknown_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.yaml").mkdir()
+    assert complaint(load, name).startswith(f"sweep {name} is unknown: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "start"),
+    [
+        ({"gird": {"seed": 0}}, "sweep mine: unknown key gird: did you mean grid? allowed: exclude, grid, include, "),
+        ({1: 2}, "sweep mine: unknown key 1: allowed: "),
+        ({"grid": {"seed": []}}, "sweep mine: grid.seed has no values: "),
+        ({"grid": [0, 1]}, "sweep mine: grid must be a mapping of keys, not '[0,1]'"),
+        ({"settings": ["surrogate=none"]}, "sweep mine: settings must be a mapping of keys"),
+        ({"settings": {"A": "surrogate=none"}}, "sweep mine: setting 'A' must be a list, not 'surrogate=none'"),
+        ({"settings": {"A": ["surrogate"]}}, "sweep mine: setting 'A': surrogate is not an override: key=value"),
+        ({"settings": {"A": [3]}}, "sweep mine: setting 'A': 3 is not an override"),
+        ({"settings": {"A": [{"seed": 1}]}}, "sweep mine: setting 'A': {seed:1} is not an override"),
+        ({"include": ["table1"]}, "sweep mine: include must be a mapping of keys"),
+        ({"include": {"table1": "A"}}, "sweep mine: include.table1 must be a list, not 'A'"),
+        ({}, "sweep mine names no run: grid, settings or include is needed"),
+        ({"grid": {}, "settings": None}, "sweep mine names no run"),
+        ({"exclude": [{"setting": "A"}]}, "sweep mine names no run"),
+        (None, "sweep mine must be a mapping of keys, not 'null'"),
+        ([], "sweep mine must be a mapping of keys, not '[]'"),
+        ("table1", "sweep mine must be a mapping of keys, not 'table1'"),
+    ],
+)
+def test_a_sweep_that_makes_no_sense_is_told_in_a_sentence(content: Any, start: str) -> None:
+    assert complaint(parse, "mine", content).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("exclude", "start"),
+    [
+        ({"seed": 0}, "sweep mine: exclude must be a list, not '{seed:0}'"),
+        (["seed"], "sweep mine: an entry of exclude must be a mapping of keys, not 'seed'"),
+        ([{"sead": 0}], "sweep mine: exclude names sead, which is no axis: did you mean seed? allowed: seed, setting"),
+        ([{"seed": []}], "sweep mine: exclude.seed has no values"),
+    ],
+)
+def test_a_mistake_in_what_is_left_out_is_told_in_a_sentence(exclude: Any, start: str) -> None:
+    assert complaint(parse, "mine", {"grid": {"seed": [0, 1]}, "exclude": exclude}).startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("content", "twice"),
+    [
+        ("grid: {seed: 0}\ngrid: {env: hopper}\n", "'grid' stands twice"),
+        ("grid:\n  seed: [0]\n  seed: [1]\n", "'seed' stands twice"),
+        ("settings:\n  A: [seed=0]\n  A: [seed=1]\n", "'A' stands twice"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, content: str, twice: str) -> None:
+    sentence = complaint(load, write(tmp_path, content))
+    assert "mine.yaml cannot be read as a sweep" in sentence
+    assert twice in sentence
+
+
+@pytest.mark.parametrize("content", ["grid: [", "\tgrid: 1", "grid: {? [seed] : 0}", "? {seed: 0}\n: 1\n"])
+def test_a_file_that_is_no_yaml_of_ours_is_told_in_a_sentence(tmp_path: Path, content: str) -> None:
+    assert "mine.yaml cannot be read as a sweep" in complaint(load, write(tmp_path, content))
+
+
+def test_a_file_that_is_no_text_is_told_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\x80\x02}q\x00")  # a checkpoint, by mistake
+    assert "mine.yaml cannot be read as a sweep" in complaint(load, str(path))
+
+
+def test_a_sweep_file_runs_no_code(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    complaint(load, write(tmp_path, f"grid: !!python/object/apply:os.mkdir ['{made}']\n"))
+    assert not made.exists()
