@@ -13,8 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch load; `t
 
 import yaml
 
-from ppo.config.compose import CONF, compose_mapping, expand, groups, load_mapping
-from ppo.config.run import Config, to_config, to_mapping
+from ppo.config.compose import CONF, checked, compose, expand, groups, load_mapping
+from ppo.config.run import Config, to_mapping
 from ppo.errors import UserError
 from ppo.multirun import is_hydras, multirun
 
@@ -40,12 +40,12 @@ def _configs(options: argparse.Namespace) -> list[Config]:
     if options.config is not None:
         if options.multirun:
             raise UserError("--config names one run and -m several: only one of them is allowed.")
-        return [to_config(load_mapping(options.config, options.overrides))]
+        return [checked(*load_mapping(options.config, options.overrides))]
     ours = [o for o in options.overrides if not is_hydras(o)]
     if not options.multirun and ours != options.overrides:
         raise UserError(f"{next(o for o in options.overrides if is_hydras(o))} is for Hydra's multirun: add -m.")
     runs = expand(ours) if options.multirun else [ours]
-    configs = [to_config(compose_mapping(run)) for run in runs]
+    configs = [compose(run) for run in runs]
     if len(configs) > 1 and configs[0].execution.run_dir is not None:
         folder = configs[0].execution.run_dir
         raise UserError(f"run_dir={folder} is one folder for {len(configs)} runs: outputs=FOLDER is allowed.")

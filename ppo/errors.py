@@ -1,22 +1,49 @@
-"""The errors that a user is told in one sentence."""
+"""Errors that are a user's to mend: one sentence each, in the same form everywhere."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(Exception):
-    """A mistake of the user's: told in one sentence, exit status 2, nothing started."""
+    """A user's mistake: one sentence, exit status 2, nothing started."""
 
 
 class Busy(UserError):
     """A run folder has a writer already: it will be free later, or the run be done."""
 
 
+def invalid(key: str, value: Any, expected: str, hint: str = "") -> UserError:
+    """The error of a value that does not fit: `KEY=VALUE is invalid: expected WHAT.`, then a hint."""
+    return UserError(f"{key}={shown(value)} is invalid: expected {expected}.{hint}")
+
+
+def unknown(key: str, value: str, choices: Iterable[str]) -> UserError:
+    """The error of a value that is none of the choices, with the nearest matches."""
+    names = sorted(choices)
+    listed = ", ".join(names) if len(names) <= 40 else f"one of {len(names)} names"
+    return invalid(key, value, listed or "nothing (there is no choice)", did_you_mean(value, names))
+
+
+def shown(value: Any) -> str:
+    """A value as it would be typed after `key=`."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(shown, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{k}:{shown(v)}" for k, v in value.items()) + "}"
+    return str(value)
+
+
+def did_you_mean(word: str, choices: Iterable[str], prefix: str = "") -> str:
+    """` Did you mean X?` for the nearest choices, or nothing."""
+    close = difflib.get_close_matches(word, sorted(choices), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(prefix + name for name in close)}?" if close else ""
+
+
 def near(word: str, allowed: Iterable[str]) -> str:
-    """What is allowed, as the end of a sentence; the nearest matches to `word` first, if there are any."""
-    names = sorted(allowed)
-    close = difflib.get_close_matches(word, names, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"{hint}allowed: {', '.join(names)}" if len(names) <= 40 else hint.strip() or f"{len(names)} names are known"
+    """What is expected, as the end of a sentence."""
+    return f"expected {', '.join(sorted(allowed))}{did_you_mean(word, allowed)}"

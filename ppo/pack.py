@@ -1,4 +1,4 @@
-"""A pack: runs that share shapes and loop counts, trained in lock-step by one process (DESIGN: words, law 1)."""
+"""A pack: runs that share shapes and loop counts, trained in lock-step by one process."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ppo import envs
-from ppo.algorithms import make_learner
-from ppo.collect import Collector, Episode, not_finite
+from ppo.algorithms.base import PackSpec
+from ppo.collect import Collector, not_finite
 from ppo.config.run import Config
-from ppo.envs.base import Floats
+from ppo.data import Columns, Episode, Moment, Rollout, Table
+from ppo.envs.base import Marker
 from ppo.learning.filters import ObsFilter
-from ppo.networks.flat import FlatNetwork
+from ppo.networks.flat import FlatNetwork, Head
 from ppo.streams import get_state, make_streams, set_state
 
-SUMMED = ("skipped",)  # columns of an iteration that are sums over its updates; others are means
 MIN_LANES = 2  # the compiler writes other loops for a dimension of one, which round differently (law 1)
 SCORE_EPISODES = 100
 
 
 class Iteration(NamedTuple):
-    """What one iteration came to."""
+    """What one iteration came to, all that is to be recorded of it."""
 
     episodes: list[list[Episode]]  # per lane, in order of time
-    columns: list[dict[str, Floats]]  # of each update, what to record [L]
-    broken: dict[int, int]  # lane -> environment step at which a reward or observation was not finite
+    columns: list[Columns]  # of each update
+    summed: tuple[str, ...]  # columns that are added up over updates; of others the mean is taken
+    artefacts: list[dict[str, Table]]  # per lane
+    failures: dict[int, Exception]  # lane -> why it cannot go on
 
     def row(self, lane: int) -> dict[str, float]:
-        """What to record of a lane."""
+        """The algorithm's columns of a lane."""
         names = self.columns[0]
         values = {name: [float(columns[name][lane]) for columns in self.columns] for name in names}
-        return {name: sum(v) if name in SUMMED else sum(v) / len(v) for name, v in values.items()}
+        return {name: sum(v) if name in self.summed else sum(v) / len(v) for name, v in values.items()}
 
 
 class Pack:
     """The training state of some runs, one lane each; a run alone has a spare lane beside it that is never stepped."""
 
-    def __init__(self, configs: Sequence[Config]) -> None:
+    def __init__(self, configs: Sequence[Config], marker: Marker, *, compiled: bool) -> None:
         self.size = len(configs)
         configs = [*configs, *[configs[0]] * (MIN_LANES - self.size)]
         first = configs[0]
-        self._batch_size = first.batch_size
-        self.streams = [make_streams(c.seed, first.algorithm.num_actors) for c in configs]
-        self.env = envs.make(first.env.suite, first.env.id, first.env.time_limit, [s.envs for s in self.streams])
-        network = FlatNetwork(self.env.spec, first.algorithm.network)
+        self.algorithm = first.algorithm
+        self.streams = [make_streams(c.seed, self.algorithm.num_actors) for c in configs]
+        self.env = first.env.make([s.envs for s in self.streams], marker)
+        network = FlatNetwork(self.env.spec, first.network, Head(self.algorithm.policy_scale, self.algorithm.log_std))
         theta = torch.stack([network.init(_torch_generator(s.init)) for s in self.streams])
-        self.obs_filter = ObsFilter(
-            len(configs), self.env.spec.obs_size, enabled=getattr(first.algorithm, "normalize_obs", True)
-        )
-        self.learner = make_learner(configs, network, theta.to(first.execution.device), self.streams)
+        self.obs_filter = ObsFilter(len(configs), self.env.spec.obs, self.algorithm.filtering)
+        spec = PackSpec(configs, network, theta.to(first.execution.device), self.streams, compiled)
+        self.learner = self.algorithm.learner(spec)
         self.collector = Collector(self.env, self.streams)
         self.total_steps = np.array([c.total_steps for c in configs])
         self.goals = np.array([c.goal for c in configs])
@@ -65,36 +65,47 @@ class Pack:
 
     def iterate(self) -> Iteration:
         """One iteration of Algorithm 1, of as many rollouts as its algorithm wants."""
-        result = Iteration([[] for _ in self.steps], [], {})
-        for _ in range(self.learner.updates):
+        lanes = range(len(self.steps))
+        result = Iteration([[] for _ in lanes], [], self.algorithm.summed, [{} for _ in lanes], {})
+        for _ in range(self.learner.rollout.updates):
             self._advance(result)
         self.iterations += self.active
+        result.failures.update(self.env.failures)
         return result
 
     def _advance(self, result: Iteration) -> None:
-        """Collect, estimate advantages, update (Algorithm 1, lines 3 to 6)."""
-        rollout = self.collector.collect(
-            self.learner.actor,
-            self.obs_filter,
-            self.learner.length,
-            steps=self.steps,
-            keep_final=self.learner.keep_final,
-        )
-        batch = self.learner.estimate_advantages(rollout, self.obs_filter)
-        result.columns.append(self.learner.update(batch, self.obs_filter, self.steps / self.total_steps))
+        """Collect, estimate advantages, take the observations into the filter, update (Algorithm 1, lines 3 to 6)."""
+        learner, see = self.learner, self.obs_filter
+        rollout = self.collector.collect(learner.actor, see, learner.rollout, steps=self.steps)
+        batch = learner.estimate_advantages(rollout, see)
+        self.obs_filter.update(rollout)
+        columns = learner.update(batch, Moment(self.steps / self.total_steps, see))
+        result.columns.append(columns)
+        self._count(rollout, result)
+        self.steps += rollout.taken
+
+    def _count(self, rollout: Rollout, result: Iteration) -> None:
+        """Add a rollout's episodes, artefacts and faults to an iteration."""
         for lane in self.lanes:
             episodes = rollout.episodes[lane]
             result.episodes[lane].extend(episodes)
+            result.artefacts[lane].update(self.learner.artefacts(lane))
             self.num_episodes[lane] += len(episodes)
             self.recent[lane].extend(e.ret for e in episodes)
         for lane, step in not_finite(rollout).items():
-            result.broken.setdefault(lane, int(self.steps[lane]) + step)
-        self.steps += rollout.taken
+            at = int(self.steps[lane]) + step
+            error = FloatingPointError(f"a reward or observation is not finite at step {at}")
+            result.failures.setdefault(lane, error)
 
     @property
     def lanes(self) -> list[int]:
         """The lanes still in training."""
         return [int(lane) for lane in np.flatnonzero(self.active)]
+
+    @property
+    def restores_exactly(self) -> bool:
+        """Whether a lane put to a saved state continues with the same bits."""
+        return self.env.restores_exactly
 
     def retire(self, lane: int) -> None:
         """Stop training a lane: it is done or cannot go on."""
@@ -122,7 +133,7 @@ class Pack:
     def set_state(self, lane: int, state: dict[str, Any]) -> None:
         """Put one lane to a state of `get_state`."""
         self.steps[lane], self.num_episodes[lane] = state["step"], state["episodes"]
-        self.iterations[lane] = state.get("iteration", state["step"] // self._batch_size)  # earlier versions had none
+        self.iterations[lane] = state["iteration"]
         self.recent[lane] = deque(state["recent"], maxlen=SCORE_EPISODES)
         self.learner.set_state(lane, state["learner"])
         self.obs_filter.set_state(lane, state["obs_filter"])

@@ -1,9 +1,8 @@
-"""A pack and its run folders: resumed, trained to the end, written down after every iteration (laws 2 and 4)."""
+"""A pack and its run folders: resumed, trained to the end, recorded after every iteration (laws 2 and 4)."""
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +12,12 @@ from typing import Any
 
 import torch
 
-from ppo.config.identity import run_hash, setting_name
+from ppo.config.identity import run_hash, setting_hash
+from ppo.config.naming import setting_name
 from ppo.config.run import Config
 from ppo.console import Progress
-from ppo.learning.compiling import wants_compile
 from ppo.pack import Iteration, Pack
-from ppo.runs.folder import UPDATE_COLUMNS, RunFolder
+from ppo.runs.folder import RunFolder
 from ppo.runs.marker import make_marker
 from ppo.runs.provenance import code_diff, provenance
 
@@ -46,8 +45,11 @@ class Member:
 
     outcome: Outcome
     folder: RunFolder
+    compiled: bool  # its mode, which is that of its whole pack
     seconds: float = 0.0  # trained before this process
+    mixed: bool = False  # whether it was resumed in another mode
     started: float = field(default_factory=time.time)  # when its pack did
+    saved: float = field(default_factory=time.time)  # when it was last
 
     @property
     def config(self) -> Config:
@@ -74,7 +76,7 @@ def train_pack(members: Sequence[Member], stopping: Callable[[], bool], marker: 
     opened: list[Member] = []
     try:
         for member in members:
-            member.folder.open()
+            member.folder.open(compiled=member.compiled)
             opened.append(member)
         Session(members, marker).run(stopping)
     except Interrupted:
@@ -97,23 +99,22 @@ class Session:
     def __init__(self, members: Sequence[Member], marker: Path | None = None) -> None:
         self.members = members
         runs = [run_hash(m.config) for m in members]
-        self.provenance = provenance() | {"pack": runs}  # now: the code may be changed while we train
+        # Provenance now, since the code may be changed while we train.
+        self.provenance = [provenance(m.config) | {"pack": runs} for m in members]
         for member in members:
             member.started = time.time()
             member.folder.keep_diff(code_diff())
         torch.compiler.reset()  # torch.compile gives up on a function compiled for too many packs in one process
-        self.pack = Pack([m.config for m in members])
-        self.marker = self.pack.env.marker = make_marker(marker, runs)
+        self.marker = make_marker(marker, runs)
+        self.pack = Pack([m.config for m in members], self.marker, compiled=members[0].compiled)
         for lane in self.pack.lanes:
             with self._marked(lane):
                 self._resume(lane)
         self.progress = Progress(_title(members), self.pack)
-        self.saved = time.time()
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Iterate until every lane has ended."""
         pack = self.pack
-        every = self.members[0].config.execution.checkpoint_seconds
         try:
             while pack.lanes:
                 if stopping():
@@ -126,14 +127,13 @@ class Session:
                     with self._marked(lane):
                         self._record(lane, iteration, float(speeds[lane]))
                 self.progress.show()
-                if time.time() - self.saved >= every:
-                    self._save()
+                self._save(due=True)
         finally:
             self.progress.close()
 
     @contextmanager
     def _marked(self, lane: int) -> Iterator[None]:
-        """While open, whoever finds us killed is told that we were working for this lane."""
+        """While open, the marker says that this process works for this lane, should it be killed."""
         self.marker[0] = lane + 1
         yield
         self.marker[0] = 0
@@ -144,15 +144,17 @@ class Session:
         state = member.folder.load_checkpoint()
         member.folder.start_records(state["sizes"] if state else {})
         step = state["pack"]["step"] if state else 0
-        member.folder.note(f"starts at step {step} in a pack of {len(self.members)}")
+        mode = "compiled" if member.compiled else "not compiled"
+        member.folder.note(f"starts at step {step} in a pack of {len(self.members)}, {mode}")
         if state is None:
             return
         self.pack.set_state(lane, state["pack"])
-        member.seconds = state["seconds"]
-        if state["compiled"] != wants_compile(member.config):
-            self._warn(lane, "goes on with another compile mode: last digits may change")
-        if not self.pack.env.restores_exactly:
-            self._warn(lane, f"{member.config.env.id} cannot be saved: the resumed run starts new episodes")
+        member.seconds, member.mixed = state["seconds"], state["mixed"]
+        if state["compiled"] != member.compiled:
+            member.mixed = True
+            self._warn(lane, "resumed in another compile mode: last digits may change")
+        if not self.pack.restores_exactly:
+            self._warn(lane, f"{member.config.env.id} cannot be saved exactly: the resumed run starts new episodes")
         if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
 
@@ -162,20 +164,15 @@ class Session:
         log.warning("%s: %s", folder.path, text)
 
     def _record(self, lane: int, iteration: Iteration, speed: float) -> None:
-        """Write down an iteration of one lane; finish it if that was its last, fail it if it cannot go on."""
+        """Record an iteration of one lane; finish it if that was its last, fail it if it cannot go on."""
         pack, member, step = self.pack, self.members[lane], int(self.pack.steps[lane])
         try:
-            if lane in pack.env.failures:
-                raise pack.env.failures[lane]
-            if lane in iteration.broken:
-                raise FloatingPointError(f"a reward or observation is not finite at step {iteration.broken[lane]}")
-            number = int(pack.iterations[lane])
-            row: dict[str, Any] = dict.fromkeys(UPDATE_COLUMNS, math.nan) | iteration.row(lane)
-            row |= {"iteration": number, "step": step, "score": pack.score(lane), "steps_per_second": speed}
-            row["episodes"] = int(pack.num_episodes[lane])
-            line = pack.learner.interpolation
-            if line is not None and number == 1 and member.config.execution.interpolation:
-                member.folder.keep_interpolation(line[lane])
+            if lane in iteration.failures:
+                raise iteration.failures[lane]
+            row: dict[str, Any] = iteration.row(lane) | {"iteration": int(pack.iterations[lane]), "step": step}
+            row |= {"score": pack.score(lane), "steps_per_second": speed, "episodes": int(pack.num_episodes[lane])}
+            for name, table in iteration.artefacts[lane].items():
+                member.folder.keep_artefact(name, table.columns, table.rows)
             member.folder.append(iteration.episodes[lane], row)
             member.folder.beat(step)
             if step >= pack.goals[lane]:
@@ -188,20 +185,26 @@ class Session:
         pack, member = self.pack, self.members[lane]
         config = member.config
         result = {
+            "run": run_hash(config),
+            "env": config.env.id,
+            "suite": config.env.suite,
+            "algorithm": config.algorithm.name,
+            "surrogate": None if config.surrogate is None else config.surrogate.name,
+            "setting": setting_name(config),
+            "setting_hash": setting_hash(config),
+            "seed": config.seed,
             "score": pack.score(lane),
             "episodes": int(pack.num_episodes[lane]),
             "steps": int(pack.steps[lane]),
             "seconds": round(member.total_seconds, 1),
             "pack_size": pack.size,
-            "compiled": wants_compile(config),
-            "env": config.env.id,
-            "setting": setting_name(config),
-            "seed": config.seed,
-            "run": run_hash(config),
+            "compiled": member.compiled,
         }
+        if member.mixed:
+            result["mixed_modes"] = True
         self._checkpoint(lane)
-        member.folder.finish(result | self.provenance)
-        member.outcome.result = member.folder.result
+        member.folder.finish(result | self.provenance[lane])
+        member.outcome.result = member.folder.result()
         pack.retire(lane)
 
     def _fail(self, lane: int, error: Exception) -> None:
@@ -213,20 +216,23 @@ class Session:
     def _checkpoint(self, lane: int) -> None:
         member = self.members[lane]
         state = {"pack": self.pack.get_state(lane), "seconds": member.total_seconds}
-        member.folder.save_checkpoint(state | {"compiled": wants_compile(member.config)})
+        member.folder.save_checkpoint(state | {"compiled": member.compiled, "mixed": member.mixed})
+        member.saved = time.time()
 
-    def _save(self) -> None:
-        """Checkpoint every lane still in training; one that cannot be written fails alone."""
+    def _save(self, *, due: bool) -> None:
+        """Checkpoint every lane in training, or those that are due; one that cannot be written fails alone."""
         for lane in self.pack.lanes:
+            member = self.members[lane]
+            if due and time.time() - member.saved < member.config.execution.checkpoint_seconds:
+                continue
             try:
                 self._checkpoint(lane)
             except OSError as error:
                 self._fail(lane, error)
-        self.saved = time.time()
 
     def _pause(self) -> None:
         """Save everything and raise Interrupted."""
-        self._save()
+        self._save(due=False)
         for lane in self.pack.lanes:
             self.members[lane].folder.pause(int(self.pack.steps[lane]))
         raise Interrupted

@@ -1,4 +1,4 @@
-"""Training runs to the end: the one way in for the command line, sweeps, SLURM and search (DESIGN: law 5)."""
+"""Training runs to the end: the one way in for the command line, sweeps, SLURM and search (law 5)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 
-from ppo import envs
-from ppo.config.algorithms import WHOLE_EPISODES
-from ppo.config.identity import pack_key, run_folder
+from ppo.config.identity import pack_key
 from ppo.config.run import Config
-from ppo.errors import UserError
+from ppo.errors import invalid
+from ppo.learning.compiling import has_compiler, wants_compile
+from ppo.runs.checkpoints import NEWEST, PREVIOUS
 from ppo.runs.folder import RunFolder, fresh_sibling
+from ppo.runs.states import read_status
+from ppo.runs.store import folder_of
 from ppo.session import Interrupted, Member, Outcome, train_pack
 
 __all__ = ["Interrupted", "Outcome", "check_device", "train"]
@@ -25,18 +27,23 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    configs: Sequence[Config], *, stop: Callable[[], bool] = lambda: False, marker: Path | None = None
+    configs: Sequence[Config],
+    *,
+    folders: Sequence[Path] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    marker: Path | None = None,
 ) -> list[Outcome]:
     """Train runs, packed as far as they can share one, each in its own folder; those already done are left alone.
 
-    `stop` is asked before every iteration whether to save and stop, as after Ctrl-C; `marker` is a file that always
-    names the run being worked for (`ppo.runs.marker`). Outcomes come in the order of `configs`. Raises UserError before
-    anything starts, Interrupted once all is saved.
+    `folders`: where each run goes, if that is settled already; `stop` is asked before every iteration whether to save
+    and stop, as after Ctrl-C; `marker` is a file that always names the run being worked for. Outcomes come in the order
+    of `configs`. Raises UserError before anything starts, Interrupted once all is saved.
     """
+    places = [folder_of(config) for config in configs] if folders is None else folders
     paths: list[Path] = []
     members: dict[Path, Member] = {}  # the same run named twice is trained once
-    for config in configs:
-        member = _prepare(config)
+    for config, place in zip(configs, places, strict=True):
+        member = _prepare(config, place)
         paths.append(member.folder.path)
         members.setdefault(member.folder.path, member)
     with _signals() as stopping:
@@ -49,29 +56,45 @@ def train(
 def check_device(device: str) -> None:
     """UserError if networks cannot be trained there."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda is not possible: torch finds no CUDA here; allowed is cpu.")
+        raise invalid("device", device, "cpu, since torch finds no CUDA here")
 
 
-def _prepare(config: Config) -> Member:
+def _prepare(config: Config, path: Path) -> Member:
     """A run with its folder, checked but not yet opened."""
     check_device(config.execution.device)
-    envs.check(config.env.suite, config.env.id)
-    if isinstance(config.algorithm, WHOLE_EPISODES):
-        envs.episode_limit(config.env.suite, config.env.id, config.env.time_limit)
-    path = run_folder(config)
-    if not config.execution.resume and path.exists():
+    config.env.check()
+    if config.algorithm.whole_episodes and config.env.episode_limit() is None:
+        needed = f"an integer of at least 1: {config.env.id} has no limit of its own, and {config.algorithm.name}"
+        raise invalid("env.time_limit", None, f"{needed} collects whole episodes")
+    if config.execution.resume is False and path.exists():
         path = fresh_sibling(path)
     folder = RunFolder(path, config)
     folder.check()
-    result = folder.result
-    return Member(Outcome(config, path, result=result, trained=result is None), folder)
+    result = folder.result()
+    compiled = False if result else _mode(config, path)
+    return Member(Outcome(config, path, result=result, trained=result is None), folder, compiled)
+
+
+def _mode(config: Config, folder: Path) -> bool:
+    """Whether a run's updates are compiled: as it was begun, since the mode changes last digits; else as wanted."""
+    wanted, begun = wants_compile(config), read_status(folder).get("compiled")
+    if not any((folder / name).exists() for name in (NEWEST, PREVIOUS)):
+        return wanted
+    if not isinstance(begun, bool) or begun == wanted or config.execution.resume == "force":
+        return wanted
+    if config.execution.compile == "auto" and (not begun or has_compiler()):
+        return begun
+    mode = "compiled" if begun else "not compiled"
+    expected = f"compile={str(begun).lower()}, since {folder} was begun {mode}; resume=force goes on all the same"
+    reason = "" if config.execution.compile != "auto" else " and there is no C++ compiler here"
+    raise invalid("compile", config.execution.compile, expected + reason)
 
 
 def _packs(members: Sequence[Member]) -> list[list[Member]]:
     """Members that can share a pack, together."""
-    packs: dict[str, list[Member]] = {}
+    packs: dict[tuple[str, bool], list[Member]] = {}
     for member in members:
-        packs.setdefault(pack_key(member.config), []).append(member)
+        packs.setdefault((pack_key(member.config), member.compiled), []).append(member)
     return list(packs.values())
 
 

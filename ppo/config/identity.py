@@ -1,80 +1,77 @@
-"""What makes a run that run: its hash, its setting's name, and with whom it may share a pack (DESIGN: laws 1, 3)."""
+"""What makes a run that run: its hash, its setting's hash, and with whom it may share a pack (laws 1 and 3).
+
+Nothing here lists keys by name: fields carry marks (`ppo.config.schema`). Identity never rests on a Python default.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
-from ppo.config.algorithms import Network
-from ppo.config.run import EXECUTION_KEYS, Config, to_mapping
+from ppo.config.run import GROUPS, LENGTH, Config, choice_mapping
+from ppo.config.schema import EXECUTION, PER_RUN, PER_RUN_IF_SET, marked, neutral
+from ppo.learning.surrogates.base import family
 
-# Keys that may differ inside a pack: they become tensors of shape [pack].
-COEFFICIENTS = (
-    "gamma", "lam", "lr", "lr_schedule", "lr_kl_target", "epsilon_schedule", "adam_epsilon", "c1", "c2",  # PPO
-    "max_kl", "kl_slack", "damping", "train_log_std", "value_lr", "kl_target",  # TRPO, VPG
-    "rms_decay", "rms_epsilon", "trust_region", "average_decay",  # A2C
-    "elite_fraction", "initial_variance", "extra_std", "extra_until",  # CEM
-)  # fmt: skip
+SHORT = 12  # digits of a hash in a folder's name
 
 
 def essence(config: Config) -> dict[str, Any]:
-    """The resolved config minus execution keys, and minus keys that were added later and are at their default."""
-    values = {k: v for k, v in to_mapping(config).items() if k not in EXECUTION_KEYS}
-    algorithm = _without_defaults(values["algorithm"], type(config.algorithm))
-    return values | {"algorithm": algorithm | {"network": _without_defaults(algorithm["network"], Network)}}
+    """The resolved config without execution keys, and without added keys at their neutral value."""
+    values: dict[str, Any] = {key: getattr(config, key) for key in LENGTH}
+    for group in GROUPS:
+        if (choice := getattr(config, group)) is not None:
+            values[group] = _essence_of_choice(choice, group)
+    return values
+
+
+def _essence_of_choice(choice: Any, group: str) -> dict[str, Any]:
+    cls = type(choice)
+    execution, added = marked(cls, EXECUTION), neutral(cls)
+    values = choice_mapping(choice, group)
+    return {
+        key: value
+        for key, value in values.items()
+        if key not in execution and not (key in added and getattr(choice, key) == added[key])
+    }
 
 
 def run_hash(config: Config) -> str:
-    """Eight hex digits of a run's essence; spelling and order of keys do not matter."""
-    return _digest(essence(config))[:8]
+    """A run's identity, 64 hex digits; spelling and order of keys do not matter."""
+    return _digest(essence(config))
 
 
-def setting_name(config: Config) -> str:
-    """A readable name of a run's setting: algorithm, surrogate and its coefficients."""
-    if config.surrogate is None:
-        return "-".join(filter(None, [config.algorithm.name, getattr(config.algorithm, "policy", "")]))
-    surrogate = to_mapping(config)["surrogate"]
-    name = surrogate.pop("name")
-    return "-".join([config.algorithm.name, name, *(f"{k}={_short(v)}" for k, v in surrogate.items())])
+def setting_hash(config: Config) -> str:
+    """The identity of a run's setting: all but its seed and its task (suite and id), 64 hex digits."""
+    return _digest(setting_essence(config))
 
 
-def run_folder(config: Config) -> Path:
-    """Where a run's folder is: `run_dir`, or <outputs>/runs/<env>/<setting>/seed=<k>-<8 hex>."""
-    if config.execution.run_dir is not None:
-        return Path(config.execution.run_dir)
-    env = config.env.id.replace("/", "-")
-    store = Path(config.execution.outputs) / "runs"
-    return store / env / setting_name(config) / f"seed={config.seed}-{run_hash(config)}"
+def setting_essence(config: Config) -> dict[str, Any]:
+    """A run's essence without its seed and its task; other keys of `env` count."""
+    values = essence(config)
+    del values["seed"]
+    values["env"] = {key: value for key, value in values["env"].items() if key not in ("suite", "id")}
+    return values
+
+
+def short(digest: str) -> str:
+    """The digits of a hash that name a folder."""
+    return digest[:SHORT]
 
 
 def pack_key(config: Config) -> str:
     """Runs with the same key can be trained in one pack: same task, network, shapes and loop counts."""
     values = essence(config)
     del values["seed"]
-    values.pop("surrogate", None)
-    algorithm = {k: v for k, v in values["algorithm"].items() if k not in COEFFICIENTS}
-    algorithm["name"] = type(config.algorithm).__name__  # trpo_2017 differs from trpo in a coefficient only
-    for key in ("max_grad_norm", "value_clip"):  # whether a bound exists shapes the graph, its size does not
-        if key in algorithm:
-            algorithm[key] = algorithm[key] is not None
-    values["algorithm"] = algorithm
-    execution = config.execution
-    values["execution"] = [execution.device, execution.threads, execution.compile]
+    values["surrogate"] = None if config.surrogate is None else family(config.surrogate)
+    algorithm, cls = values["algorithm"], type(config.algorithm)
+    for key in marked(cls, PER_RUN):
+        algorithm.pop(key, None)
+    for key in marked(cls, PER_RUN_IF_SET):
+        algorithm[key] = getattr(config.algorithm, key) is not None
+    values["execution"] = [config.execution.device, config.execution.threads, config.execution.compile]
     return _digest(values)
-
-
-def _without_defaults(values: dict[str, Any], schema: type[Any]) -> dict[str, Any]:
-    """`values` without those at which a key of the schema has a default."""
-    defaults = {field.name: field.default for field in fields(schema)}
-    return {key: value for key, value in values.items() if value != defaults[key]}
 
 
 def _digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

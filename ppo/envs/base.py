@@ -1,42 +1,50 @@
-"""What the trainer asks of a suite of environments: many copies of one task, stepped in lock-step (DESIGN: ppo).
+"""What the trainer asks of a suite of environments: many copies of one task, stepped in lock-step.
 
 Arrays run over lanes L (the runs of a pack) and actors N (the paper's parallel actors of one run).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from ppo.data import Bools, Floats, Obs, Space
+
+Generators = list[list[np.random.Generator]]  # one per lane and actor, [L][N]; PCG64
+Marker = NDArray[np.uint32]  # [0] is set to 1 + the lane being stepped, and back to 0 (`ppo.runs.marker`)
 
 
-class Spec(NamedTuple):
-    """Sizes of a task's observation and action; the same for every lane and actor."""
+class Actions(NamedTuple):
+    """What an action is: real numbers in a box, or one of several choices."""
 
-    obs_size: int
-    action_size: int  # dimensions of a Box, choices of a Discrete
+    size: int  # dimensions of a box, choices of a discrete one
     discrete: bool
     low: Floats  # [action dimensions] bounds that uniformly random actions are drawn from
     high: Floats
 
     @property
-    def action_columns(self) -> int:
+    def columns(self) -> int:
         """Numbers that say an action: one each dimension, or the choice."""
-        return 1 if self.discrete else self.action_size
+        return 1 if self.discrete else self.size
+
+
+class Spec(NamedTuple):
+    """A task's observations and actions; the same for every lane and actor."""
+
+    obs: Space
+    action: Actions
 
 
 class Step(NamedTuple):
     """What one lock-step of all environments returns. Episodes that ended have already been reset."""
 
-    obs: Floats  # [L, N, obs] what the policy sees next: the first observation of the new episode where one ended
+    obs: Obs  # [L, N, *obs] what the policy sees next: the first observation of the new episode where one ended
     reward: Floats  # [L, N] raw
     terminated: Bools  # [L, N] the task ended the episode
     truncated: Bools  # [L, N] the time limit ended it
-    final_obs: Floats  # [L, N, obs] the observation before any reset
+    final_obs: Obs  # [L, N, *obs] the observation before any reset
 
 
 class LockStep(Protocol):
@@ -45,10 +53,9 @@ class LockStep(Protocol):
     spec: Spec
     failures: dict[int, Exception]  # lane -> why its simulator cannot go on; such a lane is no longer stepped
     restores_exactly: bool  # whether `set_state` continues mid-episode with the same bits
-    marker: NDArray[np.uint32]  # [0] is set to 1 + the lane being stepped, and back to 0 (`ppo.runs.marker`)
 
-    def reset(self) -> Floats:
-        """Start an episode everywhere; returns obs [L, N, obs]."""
+    def reset(self) -> Obs:
+        """Start an episode everywhere; returns obs [L, N, *obs]."""
         ...
 
     def step(self, action: Floats) -> Step:
@@ -63,9 +70,38 @@ class LockStep(Protocol):
         """Everything of one lane that the next steps depend on: physics, clocks, generators."""
         ...
 
-    def set_state(self, lane: int, state: dict[str, Any]) -> Floats | None:
+    def set_state(self, lane: int, state: dict[str, Any]) -> Obs | None:
         """Put one lane back to where `get_state` was called.
 
-        A suite that cannot do so exactly starts new episodes there and returns their obs [N, obs].
+        A suite that cannot do so exactly starts new episodes there and returns their obs [N, *obs].
         """
+        ...
+
+
+class Suite(Protocol):
+    """The schema of `conf/env/*.yaml` with this `suite`: a frozen dataclass, registered by `@choices.suite(name)`."""
+
+    name: ClassVar[str]
+    id: str  # of the task
+    time_limit: int | None  # steps after which an episode is cut; None: the task's own
+
+    @property
+    def suite(self) -> str:
+        """The suite's name."""
+        return self.name
+
+    def resolved(self) -> Suite:
+        """The same task under its full id, version included: what a run's identity rests on. UserError if unknown."""
+        ...
+
+    def check(self) -> None:
+        """UserError if the task cannot be trained on; builds no pack."""
+        ...
+
+    def episode_limit(self) -> int | None:
+        """The most steps of an episode; None: no bound is known."""
+        ...
+
+    def make(self, generators: Generators, marker: Marker) -> LockStep:
+        """The task's environments; the generators are the suite's own from now on."""
         ...

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ppo.envs.base import Floats
+from ppo.data import Floats
 
 DECAY_1, DECAY_2 = 0.9, 0.999
 LEAST_STEPSIZE, MOST_STEPSIZE = 1e-6, 1e-2  # of an adapted stepsize; the paper and its sources set no bounds
@@ -58,8 +58,8 @@ def taken_if(holds: Tensor, new: tuple[Tensor, AdamState], old: tuple[Tensor, Ad
 def in_place(step: Callable[..., tuple[Tensor, AdamState, Tensor]]) -> Callable[..., None]:
     """`step`, but writing its results over its first three arguments: no memory is allocated between minibatches."""
 
-    def stepped(theta: Tensor, adam: AdamState, totals: Tensor, samples: Tensor, coefficients: Tensor) -> None:
-        new_theta, new_adam, new_totals = step(theta, adam, totals, samples, coefficients)
+    def stepped(theta: Tensor, adam: AdamState, totals: Tensor, *rest: Any) -> None:
+        new_theta, new_adam, new_totals = step(theta, adam, totals, *rest)
         for old, new in zip((theta, *adam, totals), (new_theta, *new_adam, new_totals), strict=True):
             old.copy_(new)
 

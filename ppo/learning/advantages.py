@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppo.envs.base import Bools, Floats
+from ppo.data import Bools, Floats
 
 
 class Segment(NamedTuple):

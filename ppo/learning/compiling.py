@@ -21,16 +21,11 @@ OPTIONS: dict[str, Any] = {"realize_opcount_threshold": 10}  # a tanh is stored,
 
 
 def wants_compile(config: Config) -> bool:
-    """Whether a run's update is compiled: as asked for, or for long runs; never without a C++ compiler."""
+    """Whether a run's update is to be compiled: as asked for, or for long runs; never without a C++ compiler."""
     wanted = config.execution.compile
     if wanted == "auto":
-        wanted = minibatch_steps(config) >= WORTH_COMPILING
+        wanted = config.algorithm.batch.gradient_steps * config.iterations >= WORTH_COMPILING
     return bool(wanted) and has_compiler()
-
-
-def minibatch_steps(config: Config) -> int:
-    """Gradient steps of a whole run."""
-    return config.algorithm.gradient_steps * config.iterations
 
 
 @lru_cache

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.collect import Rollout
-from ppo.envs.base import Floats
+from ppo.algorithms.base import PackSpec
+from ppo.data import Columns, Floats, Obs, Rollout
 from ppo.learning.advantages import Segment, gae
 from ppo.learning.compiling import compiled
-from ppo.learning.filters import ObsFilter
-from ppo.networks.flat import FlatNetwork
 
 
 class Batch(NamedTuple):
-    """One iteration's samples, B = T * N per lane."""
+    """One update's samples, B = T * N per lane."""
 
-    obs: Floats  # [L, T+1, N, obs] raw
-    action: Tensor  # [L, T, N, action]
+    obs: Obs  # [L, B, *obs] raw
+    action: Tensor  # [L, B, action]
     adv: Floats  # [L, B]
     value: Floats  # [L, B]
     value_target: Floats  # [L, B]
@@ -30,37 +28,40 @@ class Batch(NamedTuple):
 
 
 class Critic:
-    """Truncated GAE with the values of rollout time, for runs whose `settings` have gamma, lam and time_limit."""
+    """Truncated GAE with the values of rollout time, for algorithms with gamma, lam and time_limit."""
 
-    def __init__(self, network: FlatNetwork, settings: Sequence[Any], *, enabled: bool) -> None:
-        self.bootstraps = settings[0].time_limit == "bootstrap"  # and wants rollouts with their final observations
-        self.gamma, self.lam = (np.array([getattr(s, k) for s in settings]) for k in ("gamma", "lam"))
-        self._values = compiled(vmap(network.value), enabled)
+    def __init__(self, pack: PackSpec) -> None:
+        self.bootstraps = pack.schemas[0].time_limit == "bootstrap"  # and wants rollouts with their final observations
+        self.gamma, self.lam = pack.per_run("gamma"), pack.per_run("lam")
+        self._values = compiled(vmap(pack.network.value), pack.compiled)
 
-    def estimate(self, theta: Tensor, rollout: Rollout, obs_filter: ObsFilter, reward: Floats | None = None) -> Batch:
+    def estimate(
+        self, theta: Tensor, rollout: Rollout, see: Callable[[Obs], np.ndarray], reward: Floats | None = None
+    ) -> Batch:
         """Advantages, not normalised, and V^targ = adv + V; `reward` [L, T, N] in place of the rollout's."""
-        value = self._evaluate(theta, obs_filter, rollout.obs)
+        value = self._evaluate(theta, see, rollout.obs)
         cut = rollout.terminated | rollout.truncated
         if rollout.final_obs is None:
             terminal, next_value = cut, value[:, 1:]
         else:
-            terminal, next_value = rollout.terminated, self._evaluate(theta, obs_filter, rollout.final_obs)
+            terminal, next_value = rollout.terminated, self._evaluate(theta, see, rollout.final_obs)
         value = value[:, :-1]
         segment = Segment(rollout.reward if reward is None else reward, value, next_value, terminal, cut)
         adv = gae(segment, gamma=self.gamma, lam=self.lam).reshape(len(value), -1)
         value = value.reshape(adv.shape)
-        weight = None if rollout.stepped is None else rollout.stepped.reshape(adv.shape).astype(np.float64)
-        return Batch(rollout.obs, rollout.action, adv, value, adv + value, weight)
+        action = rollout.action.reshape(*adv.shape, -1)
+        return Batch(rollout.flat_obs, action, adv, value, adv + value, rollout.weight)
 
-    def _evaluate(self, theta: Tensor, obs_filter: ObsFilter, obs: Floats) -> Floats:
-        """Values [L, T, N] of raw obs [L, T, N, obs]."""
-        flat = obs.reshape(len(obs), -1, obs.shape[-1])
+    def _evaluate(self, theta: Tensor, see: Callable[[Obs], np.ndarray], obs: Obs) -> Floats:
+        """Values [L, T, N] of raw obs [L, T, N, *obs]."""
+        lanes, steps, actors, *shape = obs.shape
+        flat = obs.reshape(lanes, steps * actors, *shape)
         with torch.no_grad():
-            value = self._values(theta, torch.from_numpy(obs_filter(flat)).to(theta.device))
-        return value.double().cpu().numpy().reshape(obs.shape[:-1])
+            value = self._values(theta, torch.from_numpy(see(flat)).to(theta.device))
+        return value.double().cpu().numpy().reshape(lanes, steps, actors)
 
 
-def explained_variance(batch: Batch) -> dict[str, Floats]:
+def explained_variance(batch: Batch) -> Columns:
     """1 - Var[V^targ - V] / Var[V^targ] per lane [L]; NaN where the target is constant."""
     if batch.weight is None:
         variance = batch.value_target.var(1)
@@ -77,25 +78,3 @@ def _variance(values: Floats, weight: Floats) -> Floats:
     count = np.maximum(weight.sum(1), 1)
     mean = (values * weight).sum(1) / count
     return (np.square(values - mean[:, None]) * weight).sum(1) / count
-
-
-def observe(obs_filter: ObsFilter, batch: Batch) -> np.ndarray:
-    """The filter after it has seen a batch, and the batch's observations through it [L, B, obs], float32."""
-    lanes, count = batch.adv.shape
-    flat = batch.obs[:, :-1].reshape(lanes, count, -1)
-    obs_filter.update(flat, batch.weight)
-    return obs_filter(flat)
-
-
-def shuffled(rows: Tensor, orders: Sequence[np.random.Generator], size: int) -> Tensor:
-    """One epoch's minibatches [B / M, L, M, columns] of rows [L, B, columns], shuffled by each run's own stream."""
-    order = np.stack([generator.permutation(rows.shape[1]) for generator in orders])
-    return minibatches(rows, order, size)
-
-
-def minibatches(rows: Tensor, order: np.ndarray, size: int) -> Tensor:
-    """Rows [L, B, columns] in each lane's order [L, multiple of M], by M: [minibatches, L, M, columns]."""
-    lanes, count, columns = rows.shape
-    order = order + np.arange(lanes)[:, None] * count
-    index = torch.from_numpy(order.reshape(lanes, -1, size).transpose(1, 0, 2).ravel()).to(rows.device)
-    return rows.reshape(-1, columns).index_select(0, index).view(-1, lanes, size, columns)

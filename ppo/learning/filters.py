@@ -1,4 +1,4 @@
-"""Running normalisation of observations as in the authors' code, and of rewards as in ppo2 (`spec/paper.md` 3.1)."""
+"""Running normalisation of observations as in the authors' code, and of rewards as in ppo2."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppo.envs.base import Bools, Floats
+from ppo.data import Bools, Filtering, Floats, Obs, Rollout, Space
 
 PSEUDO_COUNT = 1e-2
 MIN_VARIANCE = 1e-2  # so the deviation is at least 0.1
@@ -15,25 +15,32 @@ OBS_CLIP = 5.0
 
 
 class ObsFilter:
-    """(obs - mean) / deviation clipped to +-5, one filter per lane; the identity (but for the clip) before any data."""
+    """(obs - mean) / deviation clipped to +-5, one filter per lane; the identity (but for the clip) before any data.
 
-    def __init__(self, lanes: int, obs_size: int, enabled: bool) -> None:
-        self.enabled = enabled
+    `running` is updated by every rollout, `initial` by none; `off` passes observations on as they are.
+    """
+
+    def __init__(self, lanes: int, space: Space, filtering: Filtering) -> None:
+        self.filtering = filtering
+        size = space.size if filtering == "running" else 1
         self.count = np.full((lanes, 1), PSEUDO_COUNT)
-        self.sum = np.zeros((lanes, obs_size))
-        self.sum_square = np.full((lanes, obs_size), PSEUDO_COUNT)
+        self.sum = np.zeros((lanes, size))
+        self.sum_square = np.full((lanes, size), PSEUDO_COUNT)
         self._refresh()
 
-    def update(self, obs: Floats, weight: Floats | None = None) -> None:
-        """Take in a batch of raw observations [L, B, obs]; those of weight [L, B] 0 are 0 and do not count."""
+    def update(self, rollout: Rollout) -> None:
+        """Take in a rollout's raw observations; those of actors at rest are 0 and do not count."""
+        if self.filtering != "running":
+            return
+        obs, weight = rollout.flat_obs, rollout.weight  # [L, B, obs]
         self.count += obs.shape[1] if weight is None else weight.sum(1, keepdims=True)
         self.sum += obs.sum(1)
         self.sum_square += np.square(obs).sum(1)
         self._refresh()
 
-    def __call__(self, obs: Floats) -> np.ndarray:
-        """obs [L, B, obs] as the networks see it, float32."""
-        if not self.enabled:
+    def __call__(self, obs: Obs) -> np.ndarray:
+        """obs [L, B, *obs] as the networks see it, float32."""
+        if self.filtering == "off":
             return obs.astype(np.float32)
         scaled = (obs - self.mean) * self.inverse_deviation
         return np.clip(scaled, -OBS_CLIP, OBS_CLIP, out=scaled).astype(np.float32)

@@ -2,70 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from ppo.envs.base import Floats
+from ppo.algorithms.base import PackSpec
+from ppo.data import Columns, Floats
 from ppo.learning.adam import AdamState, adam_step, in_place, taken_if
 from ppo.learning.compiling import compiled, unguarded
-from ppo.learning.critic import Batch, minibatches
-from ppo.networks.flat import FlatNetwork
+from ppo.learning.critic import Batch
+from ppo.learning.minibatches import gathered
 
 ADAM_EPSILON = 1e-8
+
+
+class Samples(NamedTuple):
+    """A minibatch of one run."""
+
+    obs: Tensor  # [M, *obs] filtered
+    target: Tensor  # [M]
+    weight: Tensor  # [M] 1, or 0 where there is no sample
 
 
 class ValueFit:
     """Minimises the squared error of values over theta [L, n], in place; the policy's entries have no gradient."""
 
-    def __init__(
-        self, network: FlatNetwork, theta: Tensor, settings: Sequence[Any], orders: Sequence[np.random.Generator], *,
-        enabled: bool,
-    ) -> None:  # fmt: skip
-        self.network, self.orders = network, orders
-        self.epochs, self.size = settings[0].value_epochs, settings[0].value_minibatch_size
-        self.lr = torch.tensor([s.value_lr for s in settings], dtype=torch.float32, device=theta.device)
-        self.adam = AdamState(*(s.to(theta.device) for s in AdamState.zeros(theta)))
-        self._step = compiled(in_place(vmap(self._minibatch_step)), enabled)
+    def __init__(self, pack: PackSpec) -> None:
+        self.network, self.orders = pack.network, [s.order for s in pack.streams]
+        schema = pack.schemas[0]
+        self.epochs, self.size = schema.value_epochs, schema.value_minibatch_size
+        self.lr = torch.from_numpy(pack.per_run("value_lr")).to(pack.theta.device, torch.float32)
+        self.adam = AdamState(*(s.to(pack.theta.device) for s in AdamState.zeros(pack.theta)))
+        self._step = compiled(in_place(vmap(self._minibatch_step)), pack.compiled)
 
-    def __call__(self, theta: Tensor, obs: Tensor, batch: Batch) -> dict[str, Floats]:
-        """K epochs over obs [L, B, obs], filtered, and the batch's value targets; returns what to record."""
+    def __call__(self, theta: Tensor, obs: Tensor, batch: Batch) -> Columns:
+        """K epochs over obs [L, B, *obs], filtered, and the batch's value targets; returns what to record."""
         weight = np.ones_like(batch.adv) if batch.weight is None else batch.weight
-        scalars = np.stack([batch.value_target, weight], -1).astype(np.float32)
-        rows = torch.cat([obs, torch.from_numpy(scalars).to(obs.device)], -1)
-        loss = torch.zeros(len(rows), device=obs.device)
+        scalars = (torch.from_numpy(x.astype(np.float32)).to(obs.device) for x in (batch.value_target, weight))
+        samples = Samples(obs, *scalars)
+        loss = torch.zeros(len(obs), device=obs.device)
         for epoch in range(self.epochs):
             with unguarded(epoch > 0):
-                for minibatch in self._minibatches(rows, weight):
+                for minibatch in self._minibatches(samples, weight):
                     self._step(theta, self.adam, loss, minibatch, self.lr)
         taken = np.ceil(weight.sum(1) / self.size).clip(1) * self.epochs
         return {"value_loss": loss.double().cpu().numpy() / taken}
 
-    def _minibatches(self, rows: Tensor, weight: Floats) -> Tensor:
-        """One epoch [minibatches, L, M, columns], shuffled by each run's own stream; what does not count comes last."""
-        lanes, count = rows.shape[:2]
+    def _minibatches(self, samples: Samples, weight: Floats) -> Iterator[Samples]:
+        """One epoch's minibatches, shuffled by each run's own stream; what does not count comes last."""
+        lanes, count = weight.shape
         steps = max(int(np.ceil(weight.sum(1).max() / self.size)), 1)  # a lane that needs fewer gets empty ones
         order = np.full((lanes, steps * self.size), count)  # the row after the last is empty
         for lane, generator in enumerate(self.orders):
             counts = np.flatnonzero(weight[lane])
             order[lane, : len(counts)] = counts[generator.permutation(len(counts))]
-        padded = torch.cat([rows, torch.zeros_like(rows[:, :1])], 1)
-        return minibatches(padded, order, self.size)
+        padded = Samples(*(torch.cat([column, torch.zeros_like(column[:, :1])], 1) for column in samples))
+        return gathered(padded, order, self.size)
 
     def _minibatch_step(
-        self, theta: Tensor, adam: AdamState, total: Tensor, rows: Tensor, lr: Tensor
+        self, theta: Tensor, adam: AdamState, total: Tensor, samples: Samples, lr: Tensor
     ) -> tuple[Tensor, AdamState, Tensor]:
-        """theta [n] of one run after an Adam step on rows [M, obs + target + weight]; of no rows, none is taken."""
-        obs, target, weight = rows[:, :-2], rows[:, -2], rows[:, -1]
-        count = weight.sum()
+        """theta [n] of one run after an Adam step on a minibatch; on an empty one, none is taken."""
+        count = samples.weight.sum()
 
         def loss(theta: Tensor) -> Tensor:
-            error = (self.network.value(theta, obs) - target) ** 2
-            return (error * weight).sum() / count.clamp(min=1)
+            error = (self.network.value(theta, samples.obs) - samples.target) ** 2
+            return (error * samples.weight).sum() / count.clamp(min=1)
 
         grad, value = grad_and_value(loss)(theta)
         epsilon = torch.full_like(lr, ADAM_EPSILON)

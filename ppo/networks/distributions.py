@@ -1,7 +1,7 @@
 """The two policies' distributions as pure functions: diagonal Gaussian and categorical (section 6.1).
 
-A distribution is one tensor `dist` [..., D]: mean and log standard deviation side by side, or logits. Acting (`noise`,
-`push`, `sample`) is NumPy's, like the environments; learning (`logp`, `kl`, `entropy`) is torch's.
+A distribution is one tensor `dist` [..., D]: mean and log standard deviation side by side, or logits. Acting (`draw`,
+`noise`, `sample`) is NumPy's, like the environments; learning (`logp`, `kl`, `entropy`) is torch's.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class Distribution(Protocol):
     action_columns: int  # columns of one action
     dist_columns: int  # columns of one `dist`
 
-    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Random numbers to act with, float32 [*shape, action_columns]."""
         ...
 
-    def push(self, noise: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:
-        """The part of `sample` that does not depend on the state, for all steps of a rollout at once, like `noise`."""
+    def noise(self, draws: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:
+        """The part of `sample` that does not depend on the state, for all steps of a rollout at once, like `draw`."""
         ...
 
-    def sample(self, head: np.ndarray, push: np.ndarray) -> np.ndarray:
+    def sample(self, head: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """Actions [..., action_columns] from the policy head's output: means or logits."""
         ...
 
@@ -62,14 +62,14 @@ class Gaussian:
         self.action_columns = size
         self.dist_columns = 2 * size
 
-    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.standard_normal((*shape, self.action_columns), dtype=np.float32)
 
-    def push(self, noise: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:
-        return noise if log_std is None else noise * np.exp(log_std)
+    def noise(self, draws: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:
+        return draws if log_std is None else draws * np.exp(log_std)
 
-    def sample(self, head: np.ndarray, push: np.ndarray) -> np.ndarray:
-        return head + push
+    def sample(self, head: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        return head + noise
 
     def logp(self, dist: Tensor, action: Tensor) -> Tensor:
         mean, log_std = dist.chunk(2, -1)
@@ -103,16 +103,16 @@ class Categorical:
         self.action_columns = 1
         self.dist_columns = size
 
-    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.random((*shape, 1), dtype=np.float32)
 
-    def push(self, noise: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:  # noqa: ARG002
-        return noise
+    def noise(self, draws: np.ndarray, log_std: np.ndarray | None) -> np.ndarray:  # noqa: ARG002
+        return draws
 
-    def sample(self, head: np.ndarray, push: np.ndarray) -> np.ndarray:
+    def sample(self, head: np.ndarray, noise: np.ndarray) -> np.ndarray:
         weights = np.exp(head - head.max(-1, keepdims=True))
         cumulative = weights.cumsum(-1)
-        below = cumulative <= push * cumulative[..., -1:]  # inverse of the cumulative distribution
+        below = cumulative <= noise * cumulative[..., -1:]  # inverse of the cumulative distribution
         return below[..., :-1].sum(-1, keepdims=True).astype(head.dtype)
 
     def logp(self, dist: Tensor, action: Tensor) -> Tensor:

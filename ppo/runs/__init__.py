@@ -1,1 +1,1 @@
-"""The contract of the run folder, torch-free: its files, its states, its locks."""
+"""The contract of the run folder, torch-free: its files, rows, states and locks, and what made its numbers."""

@@ -1,19 +1,27 @@
-"""Writing files so that a crash, a kill or a full disk never leaves a broken one."""
+"""Writing files so that a crash, a kill, a full disk or a lost machine never leaves a broken one."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+ASIDE = ".aside"  # suffix of files that are being written
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write aside, fsync and rename: `path` holds its old content or all of the new one, never part of it."""
-    aside = path.with_name(f"{path.name}.tmp")
+    """Write aside, fsync, rename, fsync the folder: `path` holds its old content or all of the new one.
+
+    The name aside is unique and never one that exists, so that two writers do not collide and no link is followed.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{ASIDE}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        with aside.open("wb") as file:
+        with os.fdopen(os.open(aside, flags, 0o666), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -21,6 +29,23 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError:
         aside.unlink(missing_ok=True)
         raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder to disk, where its file system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers that were killed left aside; only for who alone writes in the folder."""
+    for path in folder.glob(f".*{ASIDE}"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
@@ -30,9 +55,9 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A json file's mapping, or None where there is none that can be read."""
+    """A JSON file's mapping, or None if there is none that can be read."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

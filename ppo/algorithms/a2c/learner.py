@@ -6,7 +6,7 @@ Both are one algorithm here: without a trust region its bound is infinite.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +14,12 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vmap
 
-from ppo.collect import Length, PolicyActor, Rollout
-from ppo.config.algorithms import A2C
-from ppo.config.run import Config
-from ppo.envs.base import Floats
-from ppo.learning.compiling import compiled, unguarded, wants_compile
-from ppo.learning.critic import Batch, Critic, explained_variance, observe
-from ppo.learning.filters import ObsFilter
-from ppo.networks.flat import FlatNetwork
-from ppo.streams import Streams
+from ppo.algorithms.a2c.schema import A2C
+from ppo.algorithms.base import PackSpec
+from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.learning.compiling import compiled, unguarded
+from ppo.learning.critic import Batch, Critic, explained_variance
+from ppo.networks.acting import PolicyActor
 
 
 class Coefficients(NamedTuple):
@@ -36,6 +33,9 @@ class Coefficients(NamedTuple):
     max_grad_norm: Tensor
     trust_region: Tensor  # infinite where there is none
     average_decay: Tensor
+
+
+ABSENT = {"max_grad_norm": 0.0, "trust_region": math.inf}  # what stands for a bound that is not set
 
 
 class Parameters(NamedTuple):
@@ -70,36 +70,30 @@ class Stats(NamedTuple):
 class A2CLearner:
     """The learning state of a pack, one row per lane."""
 
-    interpolation = None
-
-    def __init__(
-        self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, _streams: Sequence[Streams]
-    ) -> None:
-        self.network = network
-        self.settings = [c.algorithm for c in configs if isinstance(c.algorithm, A2C)]
-        self.shape = self.settings[0]  # what the pack shares
-        enabled = wants_compile(configs[0])
-        self.critic = Critic(network, self.settings, enabled=enabled)
-        self.keep_final = self.critic.bootstraps
-        self.length, self.updates = Length(self.shape.horizon), self.shape.updates
+    def __init__(self, pack: PackSpec) -> None:
+        self.pack, self.network = pack, pack.network
+        self.schema: A2C = pack.schemas[0]  # what the pack shares
+        self.critic = Critic(pack)
+        length = Length(self.schema.horizon)
+        self.rollout = RolloutSpec(length, updates=self.schema.updates, keep_final=self.critic.bootstraps)
+        theta = pack.theta
         self.parameters = Parameters(theta, torch.ones_like(theta), theta.clone())  # in TensorFlow's form, from 1
-        self.actor = PolicyActor(network, theta)
-        self._update = compiled(vmap(self._update_one), enabled)
+        self.actor = PolicyActor(self.network, theta)
+        self._update = compiled(vmap(self._update_one), pack.compiled)
         self._checked = False  # whether the compiler has seen our arguments
 
-    def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter) -> Batch:
+    def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray]) -> Batch:
         """n-step returns minus values (with lam = 1), as they are."""
-        return self.critic.estimate(self.parameters.theta, rollout, obs_filter)
+        return self.critic.estimate(self.parameters.theta, rollout, see)
 
-    def update(self, batch: Batch, obs_filter: ObsFilter, progress: Floats) -> dict[str, Floats]:
-        """One RMSProp step on all samples; progress [L] in [0, 1) drives the stepsize. Returns what to record."""
+    def update(self, batch: Batch, moment: Moment) -> Columns:
+        """One RMSProp step on all samples; progress drives the stepsize."""
         device = self.parameters.theta.device
         with torch.no_grad(), unguarded(self._checked):
-            action = batch.action.reshape(*batch.adv.shape, -1)
             scalars = (torch.from_numpy(x.astype(np.float32)) for x in (batch.adv, batch.value_target))
-            samples = Samples(torch.from_numpy(observe(obs_filter, batch)), action, *scalars)
+            samples = Samples(torch.from_numpy(moment.see(batch.obs)), batch.action, *scalars)
             samples = Samples(*(column.to(device) for column in samples))
-            lr, coefficients = self._coefficients(progress)
+            lr, coefficients = self._coefficients(moment.progress)
             new, stats = self._update(self.parameters, samples, coefficients)
             for old, value in zip(self.parameters, new, strict=True):
                 old.copy_(value)
@@ -110,13 +104,16 @@ class A2CLearner:
 
     def _coefficients(self, progress: Floats) -> tuple[Floats, Coefficients]:
         """Every run's stepsize at this moment, and all its coefficients [L]."""
-        linear = np.array([s.lr_schedule == "linear" for s in self.settings])
-        lr = np.array([s.lr for s in self.settings]) * np.where(linear, np.maximum(1 - progress, 0), 1.0)
-        absent = {"max_grad_norm": 0.0, "trust_region": math.inf}
-        columns: dict[str, Any] = {k: [_or(getattr(s, k), absent.get(k)) for s in self.settings] for k in FIXED}
+        linear = np.array([s.lr_schedule == "linear" for s in self.pack.schemas])
+        lr = self.pack.per_run("lr") * np.where(linear, np.maximum(1 - progress, 0), 1.0)
+        columns = {key: self.pack.per_run(key, absent=ABSENT.get(key, math.nan)) for key in Coefficients._fields}
         columns["lr"] = lr
         rows = torch.tensor(np.array([columns[k] for k in Coefficients._fields]), dtype=torch.float32)
         return lr, Coefficients(*rows.to(self.parameters.theta.device))
+
+    def artefacts(self, _lane: int) -> Mapping[str, Table]:
+        """None."""
+        return {}
 
     # -- of one run ----------------------------------------------------------------------------------------------
 
@@ -124,7 +121,7 @@ class A2CLearner:
         """The parameters after one update; one whose gradient is not finite is skipped."""
         gradient, (_, stats) = grad_and_value(self._loss, has_aux=True)(p.theta, p.average, s, c)
         norm = torch.sqrt((gradient * gradient).sum())
-        if self.shape.max_grad_norm is not None:
+        if self.schema.max_grad_norm is not None:
             gradient = gradient * (c.max_grad_norm / torch.maximum(norm, c.max_grad_norm))
         mean_square = c.rms_decay * p.mean_square + (1 - c.rms_decay) * gradient * gradient
         theta = p.theta - c.lr * gradient / torch.sqrt(mean_square + c.rms_epsilon)
@@ -170,9 +167,6 @@ class A2CLearner:
         self.actor.refresh(self.parameters.theta)
 
 
-FIXED = tuple(name for name in Coefficients._fields if name != "lr")
-
-
 def project(gradient: Tensor, towards: Tensor, bound: Tensor) -> tuple[Tensor, Tensor]:
     """The vectors z nearest to `gradient` [B, D] with z . towards <= bound, and which of them were moved [B].
 
@@ -183,7 +177,3 @@ def project(gradient: Tensor, towards: Tensor, bound: Tensor) -> tuple[Tensor, T
     moves = (excess > 0) & (square > 0)
     factor = torch.where(moves, excess / torch.where(moves, square, 1.0), 0.0)
     return gradient - factor * torch.where(moves, towards, 0.0), moves.squeeze(-1)
-
-
-def _or(value: float | None, default: float | None) -> float | None:
-    return default if value is None else value

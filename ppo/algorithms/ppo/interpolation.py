@@ -7,22 +7,25 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.algorithms.ppo.step import MinibatchStep
-from ppo.learning.surrogates import ratio_terms
+from ppo.algorithms.ppo.step import Samples
+from ppo.learning.objectives import ratio_terms
+from ppo.networks.flat import FlatNetwork
 
 SCALES = np.arange(-10, 41) / 20  # from -0.5 to 2: theta_old + scale (theta_new - theta_old)
+COLUMNS = ("scale", "kl", "cpi", "clipped", "clip")
 
 
-def interpolate(step: MinibatchStep, theta_old: Tensor, theta_new: Tensor, samples: Tensor, epsilon: Tensor) -> Tensor:
+def interpolate(
+    network: FlatNetwork, theta_old: Tensor, theta_new: Tensor, samples: Samples, epsilon: Tensor
+) -> Tensor:
     """Scale, mean KL[old, new], r adv, clip(r) adv and the smaller of the two (L^CLIP), [L, scales, 5].
 
-    Means are over whole batches [L, B, columns of Samples]; theta [L, n], epsilon [L].
+    Means are over whole batches, samples [L, B, ...]; theta [L, n], epsilon [L].
     """
 
-    def at(theta: Tensor, rows: Tensor, bound: Tensor) -> Tensor:
-        s = step.split(rows)
-        dist = step.network.policy(theta, s.obs)
-        distribution = step.network.distribution
+    def at(theta: Tensor, s: Samples, bound: Tensor) -> Tensor:
+        dist = network.policy(theta, s.obs)
+        distribution = network.distribution
         terms = ratio_terms(distribution.logp(dist, s.action), s.logp_old, distribution.kl(s.dist_old, dist), s.adv)
         clipped = terms.ratio.clamp(1 - bound, 1 + bound) * s.adv
         cpi = terms.ratio * s.adv

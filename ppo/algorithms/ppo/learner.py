@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,151 +10,150 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.algorithms.ppo.interpolation import interpolate
-from ppo.algorithms.ppo.step import Coefficients, MinibatchStep, Stats
-from ppo.collect import Length, PolicyActor, Rollout
-from ppo.config.algorithms import PPO
-from ppo.config.run import Config
-from ppo.envs.base import Floats
+from ppo.algorithms.base import PackSpec
+from ppo.algorithms.ppo.interpolation import COLUMNS, interpolate
+from ppo.algorithms.ppo.schema import PPO
+from ppo.algorithms.ppo.step import Coefficients, MinibatchStep, Rows, Samples, Stats
+from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec, Table
 from ppo.learning.adam import AdamState, adapt_stepsize, in_place
 from ppo.learning.advantages import standardize
-from ppo.learning.compiling import compiled, unguarded, wants_compile
-from ppo.learning.critic import Batch, Critic, explained_variance, observe, shuffled
-from ppo.learning.filters import ObsFilter, RewardFilter
-from ppo.learning.surrogates import adapt_beta, objective_index
-from ppo.networks.flat import FlatNetwork
-from ppo.streams import Streams
+from ppo.learning.compiling import compiled, unguarded
+from ppo.learning.critic import Batch, Critic, explained_variance
+from ppo.learning.filters import RewardFilter
+from ppo.learning.minibatches import shuffled
+from ppo.learning.objectives import Objectives
+from ppo.networks.acting import PolicyActor
 
 
 class PPOLearner:
-    """The learning state of a pack: parameters, Adam's moments and betas, one row per lane."""
+    """The learning state of a pack: parameters, Adam's moments and coefficients, one row per lane."""
 
-    updates = 1  # per iteration
-
-    def __init__(
-        self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, streams: Sequence[Streams]
-    ) -> None:
-        self.network, self.theta = network, theta
-        self.settings = [c.algorithm for c in configs if isinstance(c.algorithm, PPO)]
-        self.shape: PPO = self.settings[0]  # what the pack shares: sizes, counts and flags
-        self.length = Length(self.shape.horizon)
-        self._share = np.array([self.shape.batch_size / c.total_steps for c in configs])  # of a run, per iteration
-        self.actor = PolicyActor(network, theta)
-        self.orders = [s.order for s in streams]
-        self.adam = AdamState(*(s.to(theta.device) for s in AdamState.zeros(theta)))
-        surrogates = [c.surrogate for c in configs if c.surrogate is not None]
-        self.epsilon = np.array([s.epsilon or math.inf for s in surrogates])
-        self.beta = torch.tensor([s.beta or 0.0 for s in surrogates])
-        self.d_targ = torch.tensor([s.d_targ or math.nan for s in surrogates])
-        self.lr = np.array([s.lr for s in self.settings])
-        self.lr_kl_target = np.array([s.lr_kl_target or math.nan for s in self.settings])
-        self.objective = torch.tensor([float(objective_index(s)) for s in surrogates])
-        self.reward_filter = RewardFilter(len(configs), self.shape.num_actors) if self.shape.normalize_reward else None
-        enabled = wants_compile(configs[0])
-        self.critic = Critic(network, self.settings, enabled=enabled)
-        self.keep_final = self.critic.bootstraps
-        self._policies = compiled(vmap(network.policy), enabled)
-        self._minibatch_step = MinibatchStep(network, self.shape)
-        self._step = compiled(in_place(vmap(self._minibatch_step)), enabled)
-        self.interpolation: Floats | None = None
-        self._log_std = network.part("log_std").nonzero().squeeze(-1)
-        self._interpolates = np.array([c.execution.interpolation for c in configs])
+    def __init__(self, pack: PackSpec) -> None:
+        self.pack, self.network, self.theta = pack, pack.network, pack.theta
+        self.schema: PPO = pack.schemas[0]  # what the pack shares: sizes, counts and flags
+        self._share = np.array([self.schema.batch.steps / c.total_steps for c in pack.configs])  # per iteration
+        self.actor = PolicyActor(self.network, self.theta)
+        self.orders = [s.order for s in pack.streams]
+        self.adam = AdamState(*(s.to(self.theta.device) for s in AdamState.zeros(self.theta)))
+        self.objectives = Objectives([c.surrogate for c in pack.configs if c.surrogate is not None])
+        self.lr, self.lr_kl_target = pack.per_run("lr"), pack.per_run("lr_kl_target")
+        normalizes = self.schema.normalize_reward
+        self.reward_filter = RewardFilter(len(pack.configs), self.schema.num_actors) if normalizes else None
+        self.critic = Critic(pack)
+        self.rollout = RolloutSpec(Length(self.schema.horizon), keep_final=self.critic.bootstraps)
+        self._policies = compiled(vmap(self.network.policy), pack.compiled)
+        step = MinibatchStep(self.network, self.schema, self.objectives)
+        self._step = compiled(in_place(vmap(step)), pack.compiled)
+        self._log_std = self.network.part("log_std").nonzero().squeeze(-1)
+        self._records_line = np.array(["interpolation" in schema.record for schema in pack.schemas])
+        self._first = np.zeros_like(self._records_line)  # whether the last update was a lane's first, to be kept
+        self._line: Floats | None = None  # of that update [L, scales, columns]
 
     # -- advantages (Algorithm 1, line 4) ------------------------------------------------------------------------
 
-    def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter) -> Batch:
+    def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray]) -> Batch:
         """Truncated GAE, normalised as configured."""
         reward = None
         if self.reward_filter is not None:
             reward = self.reward_filter(rollout.reward, rollout.terminated | rollout.truncated, self.critic.gamma)
-        batch = self.critic.estimate(self.theta, rollout, obs_filter, reward)
-        return batch._replace(adv=standardize(batch.adv)) if self.shape.normalize_adv == "batch" else batch
+        batch = self.critic.estimate(self.theta, rollout, see, reward)
+        return batch._replace(adv=standardize(batch.adv)) if self.schema.normalize_adv == "batch" else batch
 
     # -- update (Algorithm 1, line 6) ----------------------------------------------------------------------------
 
-    def update(self, batch: Batch, obs_filter: ObsFilter, progress: Floats) -> dict[str, Floats]:
-        """K epochs of minibatch Adam; progress [L] in [0, 1) drives the schedules. Returns what to record, each [L]."""
+    def update(self, batch: Batch, moment: Moment) -> Columns:
+        """K epochs of minibatch Adam; progress drives the schedules."""
         with torch.no_grad():
-            samples, obs, dist_old = self._samples(batch, obs_filter)
-            coefficients, shown = self._coefficients(progress)
-            first = (self._interpolates & (progress == 0)).any()  # whatever its mates have behind them
-            theta_old = self.theta.clone() if first else None
-            totals = torch.zeros(len(progress), len(Stats._fields), device=self.theta.device)
+            samples = self._samples(batch, moment)
+            coefficients, shown = self._coefficients(moment.progress)
+            self._first = self._records_line & (moment.progress == 0)  # whatever its mates have behind them
+            theta_old = self.theta.clone() if self._first.any() else None
+            rows = Rows.of(samples)
+            totals = torch.zeros(len(batch.adv), len(Stats._fields), device=self.theta.device)
             steps = 0
-            for epoch in range(self.shape.epochs):
+            for epoch in range(self.schema.epochs):
                 with unguarded(epoch > 0):
-                    for minibatch in shuffled(samples, self.orders, self.shape.minibatch_size):
+                    for minibatch in shuffled(rows, self.orders, self.schema.minibatch_size):
                         self._step(self.theta, self.adam, totals, minibatch, coefficients)
                         steps += 1
-            if theta_old is not None:
-                epsilon = torch.from_numpy(self.epsilon).to(samples)
-                self.interpolation = interpolate(
-                    self._minibatch_step, theta_old, self.theta, samples, epsilon
-                ).double().cpu().numpy()  # fmt: skip
-            dist = self._policies(self.theta, obs)
-            kl = self.network.distribution.kl(dist_old, dist).mean(-1).cpu()
+            self._line = None if theta_old is None else self._interpolate(theta_old, samples)
+            dist = self._policies(self.theta, samples.obs)
+            kl = self.network.distribution.kl(samples.dist_old, dist).mean(-1).cpu()
             entropy = self.network.distribution.entropy(dist).mean(-1)
-        self._anneal_log_std(progress + self._share)
+        self._anneal_log_std(moment.progress + self._share)
         self.actor.refresh(self.theta)
-        self.beta = adapt_beta(self.beta, kl, self.d_targ)
+        self.objectives.after(kl)
         self.lr = adapt_stepsize(self.lr, kl.double().numpy(), self.lr_kl_target)
         stats = Stats(*(totals / steps).double().cpu().unbind(-1))
         measured = stats._asdict() | {"skipped": stats.skipped * steps, "entropy": entropy, "kl": kl}
         return {k: v.double().cpu().numpy() for k, v in measured.items()} | shown | explained_variance(batch)
 
-    def _samples(self, batch: Batch, obs_filter: ObsFilter) -> tuple[Tensor, Tensor, Tensor]:
-        """The batch as rows [L, B, columns of Samples], with its filtered obs and pi_old.
+    def _samples(self, batch: Batch, moment: Moment) -> Samples:
+        """The batch with its filtered obs and pi_old, all [L, B, ...].
 
         pi_old is taken after the filter has seen the batch, so at the first minibatch every ratio is 1.
         """
-        lanes, count = batch.adv.shape
         device = self.theta.device
-        obs = torch.from_numpy(observe(obs_filter, batch)).to(device)
-        action = batch.action.reshape(lanes, count, -1).to(device)
+        obs = torch.from_numpy(moment.see(batch.obs)).to(device)
+        action = batch.action.to(device)
         dist = self._policies(self.theta, obs)
         logp = self.network.distribution.logp(dist, action)
-        scalars = (batch.adv, batch.value, batch.value_target)
-        columns = [torch.from_numpy(x.astype(np.float32)).to(device) for x in scalars]
-        rows = torch.cat([obs, action, dist, *(x.unsqueeze(-1) for x in (logp, *columns))], -1)
-        return rows, obs, dist
+        scalars = (torch.from_numpy(x.astype(np.float32)) for x in (batch.adv, batch.value, batch.value_target))
+        return Samples(obs, action, dist, logp, *(x.to(device) for x in scalars))
 
-    def _coefficients(self, progress: Floats) -> tuple[Tensor, dict[str, Floats]]:
-        """Every run's coefficients [L, columns of Coefficients] at this moment, and those worth recording."""
+    def _coefficients(self, progress: Floats) -> tuple[Tensor, Columns]:
+        """Every run's coefficients at this moment [L, columns], and those worth recording."""
         remaining = np.maximum(1 - progress, 0)  # the paper's alpha
         lr = self.lr * self._schedule("lr_schedule", remaining)
-        annealed = np.where(np.isinf(self.epsilon), 1.0, self._schedule("epsilon_schedule", remaining))
-        epsilon = self.epsilon * annealed
-        column = {"objective": self.objective, "epsilon": epsilon, "beta": self.beta, "lr": lr}
+        clip_scale = self._schedule("epsilon_schedule", remaining)
+        clip_range = self.objectives.clip_range
+        epsilon = np.where(np.isinf(clip_range), clip_range, clip_range * clip_scale)
+        column = {"epsilon": epsilon, "lr": lr}
         for key in ("adam_epsilon", "c1", "c2", "max_grad_norm", "value_clip"):
-            column[key] = [getattr(s, key) or 0.0 for s in self.settings]  # an absent bound is never read
+            column[key] = self.pack.per_run(key, absent=0.0)  # an absent bound is never read
         rows = torch.stack([torch.as_tensor(column[k], dtype=torch.float32) for k in Coefficients._fields], -1)
-        return rows.to(self.theta.device), {"lr": lr, "epsilon": epsilon, "beta": self.beta.double().numpy()}
+        rows = torch.cat([rows, self.objectives.rows(clip_scale)], -1)
+        beta = np.array([self.objectives.of(lane, "beta", absent=0.0) for lane in range(len(lr))])
+        return rows.to(self.theta.device), {"lr": lr, "epsilon": epsilon, "beta": beta}
+
+    def _interpolate(self, theta_old: Tensor, samples: Samples) -> Floats:
+        epsilon = torch.from_numpy(self.objectives.clip_range).to(samples.adv)
+        return interpolate(self.network, theta_old, self.theta, samples, epsilon).double().cpu().numpy()
 
     def _anneal_log_std(self, progress: Floats) -> None:
         """Table 4's LinearAnneal, where it is asked for: log-std at progress [L] in [0, 1]."""
-        network = self.shape.network
-        if network.log_std_final is not None:
-            slope = network.log_std_final - network.log_std
-            log_std = torch.from_numpy(network.log_std + slope * np.minimum(progress, 1)).to(self.theta)
+        schema = self.schema
+        if schema.log_std_final is not None:
+            slope = schema.log_std_final - schema.log_std
+            log_std = torch.from_numpy(schema.log_std + slope * np.minimum(progress, 1)).to(self.theta)
             self.theta[:, self._log_std] = log_std.unsqueeze(-1)
 
     def _schedule(self, key: str, remaining: Floats) -> Floats:
-        return np.where([getattr(s, key) == "linear" for s in self.settings], remaining, 1.0)
+        return np.where([getattr(s, key) == "linear" for s in self.pack.schemas], remaining, 1.0)
+
+    def artefacts(self, lane: int) -> Mapping[str, Table]:
+        """Figure 2's line, of a first update that was to record it."""
+        if self._line is None or not self._first[lane]:
+            return {}
+        return {"interpolation": Table(COLUMNS, self._line[lane])}
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
     def get_state(self, lane: int) -> dict[str, Any]:
         """Everything of one lane that later updates depend on."""
-        tensors = {"theta": self.theta, "beta": self.beta, **self.adam._asdict()}
-        state: dict[str, Any] = {k: v[lane].detach().cpu().clone() for k, v in tensors.items()}
-        state["lr"] = float(self.lr[lane])
+        state: dict[str, Any] = {k: v[lane].detach().cpu().clone() for k, v in self._tensors().items()}
+        state |= {"lr": float(self.lr[lane]), "surrogate": self.objectives.get_state(lane)}
         return state | {"reward_filter": self.reward_filter.get_state(lane) if self.reward_filter else None}
 
     def set_state(self, lane: int, state: dict[str, Any]) -> None:
         """Put one lane back to a state of `get_state`."""
-        for key, tensor in {"theta": self.theta, "beta": self.beta, **self.adam._asdict()}.items():
+        for key, tensor in self._tensors().items():
             tensor[lane] = state[key]
-        self.lr[lane] = state.get("lr", self.lr[lane])  # checkpoints of earlier versions have none: it was constant
+        self.lr[lane] = state["lr"]
+        self.objectives.set_state(lane, state["surrogate"])
         if self.reward_filter is not None:
             self.reward_filter.set_state(lane, state["reward_filter"])
         self.actor.refresh(self.theta)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {"theta": self.theta, **self.adam._asdict()}

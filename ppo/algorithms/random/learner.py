@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
-from ppo.collect import Actor, Length, PolicyActor, Rollout, UniformActor
-from ppo.config.algorithms import Random
-from ppo.config.run import Config
-from ppo.envs.base import Floats
-from ppo.learning.filters import ObsFilter
-from ppo.networks.flat import FlatNetwork
-from ppo.streams import Streams
+from ppo.algorithms.base import PackSpec
+from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.networks.acting import Actor, PolicyActor, UniformActor
 
 
 class RandomLearner:
     """Acts and never learns."""
 
-    keep_final = False
-    interpolation = None
-    updates = 1
+    def __init__(self, pack: PackSpec) -> None:
+        schema = pack.schemas[0]
+        self.theta, self.rollout = pack.theta, RolloutSpec(Length(schema.horizon))
+        uniform = schema.policy == "uniform"
+        actions = pack.network.spec.action
+        self.actor: Actor = UniformActor(actions) if uniform else PolicyActor(pack.network, self.theta)
 
-    def __init__(
-        self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, _streams: Sequence[Streams]
-    ) -> None:
-        (settings, *_) = [c.algorithm for c in configs if isinstance(c.algorithm, Random)]
-        self.theta, self.length = theta, Length(settings.horizon)
-        uniform = settings.policy == "uniform"
-        self.actor: Actor = UniformActor(network.spec) if uniform else PolicyActor(network, theta)
-
-    def estimate_advantages(self, rollout: Rollout, _obs_filter: ObsFilter) -> Rollout:
+    def estimate_advantages(self, rollout: Rollout, _see: Callable[[Obs], np.ndarray]) -> Rollout:
         """Nothing is estimated."""
         return rollout
 
-    def update(self, _batch: Rollout, _obs_filter: ObsFilter, _progress: Floats) -> dict[str, Floats]:
-        """Nothing is learned; the filter too stays as it was before the first update."""
+    def update(self, _batch: Rollout, _moment: Moment) -> Columns:
+        """Nothing is learned."""
+        return {}
+
+    def artefacts(self, _lane: int) -> Mapping[str, Table]:
+        """None."""
         return {}
 
     def get_state(self, lane: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ line search back. Everything is done for all runs of a pack at once; a run that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,14 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vjp, vmap
 
-from ppo.collect import Length, PolicyActor, Rollout
-from ppo.config.algorithms import TRPO
-from ppo.config.run import Config
-from ppo.envs.base import Floats
+from ppo.algorithms.base import PackSpec
+from ppo.algorithms.trpo.schema import TRPO
+from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec, Table
 from ppo.learning.advantages import standardize
-from ppo.learning.compiling import compiled, wants_compile
-from ppo.learning.critic import Batch, Critic, explained_variance, observe
-from ppo.learning.filters import ObsFilter
+from ppo.learning.compiling import compiled
+from ppo.learning.critic import Batch, Critic, explained_variance
 from ppo.learning.value_fit import ValueFit
-from ppo.networks.flat import FlatNetwork
-from ppo.streams import Streams
+from ppo.networks.acting import PolicyActor
 
 RESIDUAL_TOLERANCE = 1e-10  # conjugate gradient of a run stops below this squared residual
 
@@ -34,62 +31,57 @@ Product = Callable[[Tensor], Tensor]
 class TRPOLearner:
     """The learning state of a pack: parameters, and Adam's moments of the value functions."""
 
-    updates = 1  # per iteration
-    interpolation = None
-
-    def __init__(
-        self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, streams: Sequence[Streams]
-    ) -> None:
-        self.network, self.theta = network, theta
-        settings = [c.algorithm for c in configs if isinstance(c.algorithm, TRPO)]
-        self.shape = settings[0]  # what the pack shares
-        enabled = wants_compile(configs[0])
-        self.critic = Critic(network, settings, enabled=enabled)
-        self.value_fit = ValueFit(network, theta, settings, [s.order for s in streams], enabled=enabled)
-        self.actor, self.length = PolicyActor(network, theta), Length(self.shape.horizon)
-        self.keep_final = self.critic.bootstraps
+    def __init__(self, pack: PackSpec) -> None:
+        self.network, self.theta = pack.network, pack.theta
+        self.schema: TRPO = pack.schemas[0]  # what the pack shares
+        self.critic, self.value_fit = Critic(pack), ValueFit(pack)
+        self.actor = PolicyActor(self.network, self.theta)
+        self.rollout = RolloutSpec(Length(self.schema.horizon), keep_final=self.critic.bootstraps)
         self.max_kl, self.kl_slack, self.damping = (
-            torch.tensor([getattr(s, key) for s in settings], device=theta.device)
-            for key in ("max_kl", "kl_slack", "damping")
+            torch.from_numpy(pack.per_run(key)).to(self.theta) for key in ("max_kl", "kl_slack", "damping")
         )
-        trains_log_std = torch.tensor([s.train_log_std for s in settings]).unsqueeze(-1)
-        self.trained = (~network.part("log_std") | trains_log_std).to(theta)  # [L, n] 1 or 0
-        self._policies = compiled(vmap(network.policy), enabled)
-        self._gradient = compiled(vmap(self._surrogate_gradient), enabled)
-        self._product = compiled(vmap(self._fisher_product), enabled)
-        self._measure = compiled(vmap(self._surrogate_and_kl), enabled)
+        trains_log_std = torch.tensor([s.train_log_std for s in pack.schemas]).unsqueeze(-1)
+        self.trained = (~self.network.part("log_std") | trains_log_std).to(self.theta)  # [L, n] 1 or 0
+        self._policies = compiled(vmap(self.network.policy), pack.compiled)
+        self._gradient = compiled(vmap(self._surrogate_gradient), pack.compiled)
+        self._product = compiled(vmap(self._fisher_product), pack.compiled)
+        self._measure = compiled(vmap(self._surrogate_and_kl), pack.compiled)
 
-    def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter) -> Batch:
+    def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray]) -> Batch:
         """Truncated GAE, standardized over the batch."""
-        batch = self.critic.estimate(self.theta, rollout, obs_filter)
+        batch = self.critic.estimate(self.theta, rollout, see)
         return batch._replace(adv=standardize(batch.adv))
 
-    def update(self, batch: Batch, obs_filter: ObsFilter, _progress: Floats) -> dict[str, Floats]:
-        """One step of the policies, then the value functions' epochs. Returns what to record, each [L]."""
+    def update(self, batch: Batch, moment: Moment) -> Columns:
+        """One step of the policies, then the value functions' epochs."""
         with torch.no_grad():
-            obs = torch.from_numpy(observe(obs_filter, batch)).to(self.theta.device)
+            obs = torch.from_numpy(moment.see(batch.obs)).to(self.theta.device)
             columns = self._policy_step(obs, batch)
             columns |= self.value_fit(self.theta, obs, batch)
         self.actor.refresh(self.theta)
         return columns | explained_variance(batch)
 
+    def artefacts(self, _lane: int) -> Mapping[str, Table]:
+        """None."""
+        return {}
+
     # -- the policy's step ---------------------------------------------------------------------------------------
 
-    def _policy_step(self, obs: Tensor, batch: Batch) -> dict[str, Floats]:
+    def _policy_step(self, obs: Tensor, batch: Batch) -> Columns:
         distribution = self.network.distribution
-        action = batch.action.reshape(*batch.adv.shape, -1).to(obs.device)
+        action = batch.action.to(obs.device)
         adv = torch.from_numpy(batch.adv.astype(np.float32)).to(obs.device)
         dist_old = self._policies(self.theta, obs)
         logp_old = distribution.logp(dist_old, action)
         samples = (obs, action, dist_old, logp_old, adv)
         grad, before = self._gradient(self.theta, *samples)
         grad = grad * self.trained
-        some = obs[:, :: self.shape.fisher_stride].contiguous()
+        some = obs[:, :: self.schema.fisher_stride].contiguous()
 
         def product(vector: Tensor) -> Tensor:
             return self._product(self.theta, some, vector) * self.trained + self.damping.unsqueeze(-1) * vector
 
-        direction = conjugate_gradient(product, grad, self.shape.cg_iterations)
+        direction = conjugate_gradient(product, grad, self.schema.cg_iterations)
         full_step = scale_to(self.max_kl, direction, product)
         gain, kl = self._line_search(full_step, before, samples)
         entropy = distribution.entropy(self._policies(self.theta, obs)).mean(-1)
@@ -106,7 +98,7 @@ class TRPOLearner:
         gain, kl = torch.zeros_like(before), torch.zeros_like(before)
         searching = torch.isfinite(full_step).all(-1) & (full_step != 0).any(-1)
         scale = 1.0
-        for _ in range(self.shape.backtracks):
+        for _ in range(self.schema.backtracks):
             if not searching.any():
                 break
             candidate = theta_old + scale * full_step

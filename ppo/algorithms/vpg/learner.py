@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,55 +10,43 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from ppo.collect import Length, PolicyActor, Rollout
-from ppo.config.algorithms import VPG
-from ppo.config.run import Config
-from ppo.envs import episode_limit
-from ppo.envs.base import Floats
+from ppo.algorithms.base import PackSpec
+from ppo.algorithms.vpg.schema import VPG
+from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec, Table
 from ppo.learning.adam import AdamState, adam_step, adapt_stepsize, taken_if
 from ppo.learning.advantages import standardize
-from ppo.learning.compiling import compiled, wants_compile
-from ppo.learning.critic import Batch, Critic, explained_variance, observe
-from ppo.learning.filters import ObsFilter
+from ppo.learning.compiling import compiled
+from ppo.learning.critic import Batch, Critic, explained_variance
 from ppo.learning.value_fit import ADAM_EPSILON, ValueFit
-from ppo.networks.flat import FlatNetwork
-from ppo.streams import Streams
+from ppo.networks.acting import PolicyActor
 
 
 class VPGLearner:
     """The learning state of a pack: parameters, stepsizes, and Adam's moments of policies and value functions."""
 
-    updates = 1  # per iteration
-    interpolation = None
+    def __init__(self, pack: PackSpec) -> None:
+        self.network, self.theta = pack.network, pack.theta
+        schema: VPG = pack.schemas[0]  # what the pack shares
+        self.critic, self.value_fit = Critic(pack), ValueFit(pack)
+        self.actor = PolicyActor(self.network, self.theta)
+        share = schema.batch_steps // schema.num_actors
+        length = Length(share + pack.episode_limit, episodes_after=share)
+        self.rollout = RolloutSpec(length, keep_final=self.critic.bootstraps)
+        self.adam = AdamState(*(s.to(self.theta.device) for s in AdamState.zeros(self.theta)))
+        self.lr, self.kl_target = pack.per_run("lr"), pack.per_run("kl_target")
+        self._policies = compiled(vmap(self.network.policy), pack.compiled)
+        self._step = compiled(vmap(self._policy_step), pack.compiled)
 
-    def __init__(
-        self, configs: Sequence[Config], network: FlatNetwork, theta: Tensor, streams: Sequence[Streams]
-    ) -> None:
-        self.network, self.theta = network, theta
-        env = configs[0].env
-        settings = [c.algorithm for c in configs if isinstance(c.algorithm, VPG)]
-        enabled = wants_compile(configs[0])
-        self.critic = Critic(network, settings, enabled=enabled)
-        self.value_fit = ValueFit(network, theta, settings, [s.order for s in streams], enabled=enabled)
-        self.actor, self.keep_final = PolicyActor(network, theta), self.critic.bootstraps
-        share = settings[0].batch_steps // settings[0].num_actors
-        self.length = Length(share + episode_limit(env.suite, env.id, env.time_limit), episodes_after=share)
-        self.adam = AdamState(*(s.to(theta.device) for s in AdamState.zeros(theta)))
-        self.lr = np.array([s.lr for s in settings])
-        self.kl_target = np.array([s.kl_target for s in settings])
-        self._policies = compiled(vmap(network.policy), enabled)
-        self._step = compiled(vmap(self._policy_step), enabled)
-
-    def estimate_advantages(self, rollout: Rollout, obs_filter: ObsFilter) -> Batch:
+    def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray]) -> Batch:
         """Truncated GAE, standardized over the batch."""
-        batch = self.critic.estimate(self.theta, rollout, obs_filter)
+        batch = self.critic.estimate(self.theta, rollout, see)
         return batch._replace(adv=standardize(batch.adv, batch.weight))
 
-    def update(self, batch: Batch, obs_filter: ObsFilter, _progress: Floats) -> dict[str, Floats]:
-        """A step of the policies, then of their stepsizes, then the value functions' epochs; returns what to record."""
+    def update(self, batch: Batch, moment: Moment) -> Columns:
+        """A step of the policies, then of their stepsizes, then the value functions' epochs."""
         with torch.no_grad():
-            obs = torch.from_numpy(observe(obs_filter, batch)).to(self.theta.device)
-            action = batch.action.reshape(*batch.adv.shape, -1).to(obs.device)
+            obs = torch.from_numpy(moment.see(batch.obs)).to(self.theta.device)
+            action = batch.action.to(obs.device)
             assert batch.weight is not None
             adv, weight = (torch.from_numpy(x.astype(np.float32)).to(obs.device) for x in (batch.adv, batch.weight))
             share = weight / weight.sum(-1, keepdim=True).clamp(min=1)  # of the batch's mean
@@ -91,6 +79,10 @@ class VPGLearner:
         norm = torch.sqrt((grad * grad).sum())
         new_theta, new_adam = adam_step(theta, grad, adam, lr=lr, epsilon=torch.full_like(lr, ADAM_EPSILON))
         return *taken_if(torch.isfinite(norm), (new_theta, new_adam), (theta, adam)), -value, norm
+
+    def artefacts(self, _lane: int) -> Mapping[str, Table]:
+        """None."""
+        return {}
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 

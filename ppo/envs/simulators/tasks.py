@@ -1,4 +1,4 @@
-"""The paper's seven MuJoCo tasks as Gymnasium v5 defines them, over all environments at once (spec/paper.md 4).
+"""The paper's seven MuJoCo tasks as Gymnasium v5 defines them, over all environments at once (section 6.1).
 
 Every formula keeps Gymnasium's order of operations: the results are equal bit for bit, not only close.
 """
@@ -11,8 +11,8 @@ from typing import Protocol
 import mujoco
 import numpy as np
 
-from ppo.envs.base import Bools, Floats
-from ppo.errors import UserError, near
+from ppo.data import Bools, Floats
+from ppo.errors import unknown
 
 _SPEED_LIMIT = 10.0  # several tasks show the policy no velocity beyond this
 
@@ -235,5 +235,5 @@ TASKS: dict[str, Task] = {
 def find(task_id: str) -> Task:
     """The task of this id; UserError if there is none."""
     if task_id not in TASKS:
-        raise UserError(f"env.id={task_id} is unknown to env.suite=mujoco: {near(task_id, TASKS)}.")
+        raise unknown("env.id", task_id, TASKS)
     return TASKS[task_id]

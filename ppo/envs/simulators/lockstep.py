@@ -1,4 +1,4 @@
-"""MuJoCo tasks stepped in lock-step on the raw simulators (paper section 6.1; DESIGN: ppo).
+"""MuJoCo tasks stepped in lock-step on the raw simulators (section 6.1).
 
 One MjData per actor and a plain loop over them. Everything around the physics is done for all actors in one NumPy call:
 at one Python call per actor and quantity, the bookkeeping would cost as much as the small tasks' physics.
@@ -15,8 +15,9 @@ import mujoco
 import numpy as np
 import torch
 
-from ppo.envs.base import Bools, Floats, Spec, Step
-from ppo.envs.simulators import tasks as mujoco_tasks
+from ppo.data import Bools, Floats, Obs, Space
+from ppo.envs.base import Actions, Generators, Marker, Spec, Step
+from ppo.envs.simulators import tasks
 
 _ASSETS = Path(gymnasium.__file__).parent / "envs" / "mujoco" / "assets"
 _PHYSICS = int(mujoco.mjtState.mjSTATE_INTEGRATION)  # all that mj_step depends on, the solver's warm start included
@@ -33,20 +34,18 @@ def _log_warning(text: str) -> None:
     _log.debug("MuJoCo: %s", text)
 
 
-class MujocoSuite:
-    """The LockStep of one of the seven tasks. `generators` are PCG64, [L][N], and from now on the suite's own.
+class MujocoLockStep:
+    """The LockStep of one task. `generators` are PCG64, [L][N], and from now on the suite's own.
 
     Returned arrays are the caller's: never written to again here.
     """
 
     restores_exactly = True
 
-    def __init__(
-        self, task_id: str, generators: list[list[np.random.Generator]], time_limit: int | None = None
-    ) -> None:
+    def __init__(self, task_id: str, generators: Generators, time_limit: int | None, marker: Marker) -> None:
         mujoco.set_mju_user_warning(_log_warning)
-        self.marker = np.zeros(1, np.uint32)
-        self._task = task = mujoco_tasks.find(task_id)
+        self._marker = marker
+        self._task = task = tasks.find(task_id)
         self._model = model = mujoco.MjModel.from_xml_path(str(_ASSETS / task.model_file))
         self._time_limit = time_limit or task.time_limit
         self._generators = [generator for lane in generators for generator in lane]
@@ -59,11 +58,12 @@ class MujocoSuite:
         self._now = self._look()
         self._last = self._quiet_step(task.observe(self._now))
         low, high = model.actuator_ctrlrange.T
-        self.spec = Spec(self._last.obs.shape[-1], model.nu, False, low.copy(), high.copy())
+        obs = Space((self._last.obs.shape[-1],), np.dtype(np.float64))
+        self.spec = Spec(obs, Actions(model.nu, False, low.copy(), high.copy()))
         self.failures: dict[int, Exception] = {}
         self.set_active(np.ones((self._lanes, self._actors), np.bool_))
 
-    def reset(self) -> Floats:
+    def reset(self) -> Obs:
         """Start an episode everywhere; returns obs [L, N, obs]."""
         for index in range(len(self._data)):
             self._start(index)
@@ -155,7 +155,7 @@ class MujocoSuite:
 
     def _advance(self, actions: Floats) -> None:
         """Step the simulators of the active lanes by actions [L * N, nu]."""
-        mj_step, model, frame_skip, marker = mujoco.mj_step, self._model, self._task.frame_skip, self.marker
+        mj_step, model, frame_skip, marker = mujoco.mj_step, self._model, self._task.frame_skip, self._marker
         for lane, actors in self._running:
             marker[0] = lane + 1
             try:

@@ -1,0 +1,130 @@
+"""What the trainer asks of an algorithm: a schema, which is torch-free, and the learner that it makes for a pack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from ppo.data import Columns, Filtering, Moment, Obs, Rollout, RolloutSpec, Table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ppo.config.run import Config
+    from ppo.networks.acting import Actor
+    from ppo.networks.flat import FlatNetwork
+    from ppo.streams import Streams
+
+
+class Batching(NamedTuple):
+    """The size of an iteration."""
+
+    steps: int  # environment steps; the least, of an algorithm that collects whole episodes
+    gradient_steps: int
+    words: str  # how the number of steps comes about: num_actors * horizon = 1 * 2048 = 2048
+
+
+def product(**factors: int) -> tuple[int, str]:
+    """A product of keys, and how it comes about in words."""
+    total = int(np.prod(list(factors.values())))
+    if len(factors) == 1:
+        return total, f"{next(iter(factors))} = {total}"
+    return total, f"{' * '.join(factors)} = {' * '.join(map(str, factors.values()))} = {total}"
+
+
+class Algorithm(Protocol):
+    """The schema of `conf/algorithm/<name>.yaml`: a frozen dataclass, registered by `@choices.algorithm(name)`."""
+
+    name: ClassVar[str]
+    takes_surrogate: ClassVar[bool] = False
+    whole_episodes: ClassVar[bool] = False  # iterations end with episodes, so that their length is not known before
+    columns: ClassVar[tuple[str, ...]] = ()  # of updates.csv, beyond the common ones
+    summed: ClassVar[tuple[str, ...]] = ("skipped",)  # columns added up over the updates of an iteration, not averaged
+    num_actors: int  # N: parallel actors of one run
+    policy_scale: float  # norm of the initial weights of each output of the policy
+    log_std: float  # initial log standard deviation of a Gaussian policy
+
+    @property
+    def batch(self) -> Batching:
+        """The size of an iteration."""
+        ...
+
+    @property
+    def filtering(self) -> Filtering:
+        """What becomes of observations before the networks see them."""
+        ...
+
+    def check(self, run: Config, /) -> None:
+        """UserError where keys do not go together."""
+
+    def without_effect(self, run: Config, /) -> Mapping[str, str]:
+        """Dotted keys that change nothing in this run, and why: choosing one of them explicitly is an error."""
+        del run
+        return {}
+
+    def learner(self, pack: PackSpec, /) -> Learner:
+        """The learning state of a pack. Imports torch."""
+        ...
+
+
+class PackSpec(NamedTuple):
+    """The runs of a pack, one lane each, and what their learner starts from."""
+
+    configs: Sequence[Config]
+    network: FlatNetwork
+    theta: Tensor  # [L, n]
+    streams: Sequence[Streams]
+    compiled: bool  # whether updates are compiled
+
+    @property
+    def episode_limit(self) -> int:
+        """The most steps of an episode, for algorithms that collect whole ones; `train` checks that there is one."""
+        limit = self.configs[0].env.episode_limit()
+        assert limit is not None
+        return limit
+
+    @property
+    def schemas(self) -> list[Any]:
+        """Each lane's algorithm; they differ in PER_RUN keys only."""
+        return [config.algorithm for config in self.configs]
+
+    def per_run(self, key: str, absent: float = float("nan")) -> np.ndarray:
+        """A PER_RUN key of every lane [L], float64; `absent` where it is null."""
+        values = (getattr(schema, key) for schema in self.schemas)
+        return np.array([absent if value is None else value for value in values], dtype=np.float64)
+
+
+class Learner(Protocol):
+    """The learning state of a pack, one row per lane, and the verbs that follow collecting (Algorithm 1, line 4 on)."""
+
+    @property
+    def actor(self) -> Actor:
+        """Acts with the newest parameters."""
+        ...
+
+    @property
+    def rollout(self) -> RolloutSpec:
+        """What to collect."""
+        ...
+
+    def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray], /) -> Any:
+        """What `update` learns from; `see` is the filter as it was while collecting."""
+        ...
+
+    def update(self, batch: Any, moment: Moment, /) -> Columns:
+        """Learn from a batch. Returns the algorithm's columns of `updates.csv`, each [L]."""
+        ...
+
+    def artefacts(self, lane: int, /) -> Mapping[str, Table]:
+        """Tables to keep of the update just done, by name."""
+        ...
+
+    def get_state(self, lane: int, /) -> dict[str, Any]:
+        """Everything of one lane that later updates depend on."""
+        ...
+
+    def set_state(self, lane: int, state: dict[str, Any], /) -> None:
+        """Put one lane back to a state of `get_state`."""
+        ...

@@ -1,0 +1,61 @@
+"""What the cross-entropy method has to choose; cem.yaml says what each key means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.config import choices
+from ppo.config.schema import PER_RUN, Count, Fraction, NonNegative, Positive
+from ppo.data import Filtering
+from ppo.errors import invalid
+
+if TYPE_CHECKING:
+    from ppo.algorithms.cem.learner import CEMLearner
+    from ppo.config.run import Config
+
+
+@choices.algorithm("cem")
+@dataclass(frozen=True)
+class CEM(Algorithm):
+    """The cross-entropy method."""
+
+    whole_episodes: ClassVar[bool] = True
+    columns: ClassVar[tuple[str, ...]] = ("objective", "skipped")
+    log_std: ClassVar[float] = 0.0  # type: ignore[misc]  # its policies act without noise
+
+    num_actors: Count
+    elite_fraction: Annotated[Fraction, PER_RUN]
+    initial_variance: Annotated[Positive, PER_RUN]
+    extra_std: Annotated[NonNegative, PER_RUN]
+    extra_until: Annotated[Fraction, PER_RUN]
+    policy_scale: Positive
+    normalize_obs: bool
+
+    @property
+    def batch(self) -> Batching:
+        """A generation: at least one step of every sample's episode; no gradient steps."""
+        steps, words = product(num_actors=self.num_actors)
+        return Batching(steps, 0, words)
+
+    @property
+    def filtering(self) -> Filtering:
+        """As `normalize_obs` says."""
+        return "running" if self.normalize_obs else "off"
+
+    def check(self, run: Config) -> None:
+        """There is no value function that could share anything."""
+        if getattr(run.network, "shared", False):
+            raise invalid("network.shared", True, "false with cem, which has no value function")
+
+    def without_effect(self, _run: Config) -> Mapping[str, str]:
+        """When extra deviation ends, where there is none."""
+        return {} if self.extra_std else {"algorithm.extra_until": "extra_std is 0"}
+
+    def learner(self, pack: PackSpec) -> CEMLearner:
+        """Its learning state."""
+        from ppo.algorithms.cem.learner import CEMLearner
+
+        return CEMLearner(pack)

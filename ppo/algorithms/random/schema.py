@@ -1,0 +1,55 @@
+"""What random policies have to choose; random.yaml says what each key means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.config import choices
+from ppo.config.schema import Count, Finite, Positive
+from ppo.data import Filtering
+
+if TYPE_CHECKING:
+    from ppo.algorithms.random.learner import RandomLearner
+    from ppo.config.run import Config
+
+
+@choices.algorithm("random")
+@dataclass(frozen=True)
+class Random(Algorithm):
+    """A policy that never learns."""
+
+    policy: Literal["untrained", "uniform"]
+    horizon: Count
+    num_actors: Count
+    policy_scale: Positive
+    log_std: Finite
+
+    @property
+    def batch(self) -> Batching:
+        """N * T steps; no gradient steps."""
+        steps, words = product(num_actors=self.num_actors, horizon=self.horizon)
+        return Batching(steps, 0, words)
+
+    @property
+    def filtering(self) -> Filtering:
+        """As it is before the first update of a policy that learns."""
+        return "initial"
+
+    def check(self, _run: Config) -> None:
+        """Its keys go together whatever they are."""
+
+    def without_effect(self, _run: Config) -> Mapping[str, str]:
+        """Uniform actions come from no network."""
+        if self.policy == "untrained":
+            return {}
+        keys = ("network", "algorithm.policy_scale", "algorithm.log_std")
+        return dict.fromkeys(keys, "uniform actions come from no network")
+
+    def learner(self, pack: PackSpec) -> RandomLearner:
+        """Its parameters."""
+        from ppo.algorithms.random.learner import RandomLearner
+
+        return RandomLearner(pack)

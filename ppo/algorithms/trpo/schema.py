@@ -1,0 +1,71 @@
+"""What TRPO has to choose: as in the authors' code of 2017; trpo.yaml says what each key means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.config import choices
+from ppo.config.schema import PER_RUN, Count, Finite, Fraction, Positive
+from ppo.data import Filtering
+from ppo.errors import invalid
+
+if TYPE_CHECKING:
+    from ppo.algorithms.trpo.learner import TRPOLearner
+    from ppo.config.run import Config
+
+
+@choices.algorithm("trpo")
+@dataclass(frozen=True)
+class TRPO(Algorithm):
+    """Trust region policy optimization."""
+
+    columns: ClassVar[tuple[str, ...]] = (
+        "objective", "kl", "entropy", "grad_norm", "skipped", "value_loss", "explained_variance",
+    )  # fmt: skip
+
+    horizon: Count
+    num_actors: Count
+    time_limit: Literal["terminal", "bootstrap"]
+    gamma: Annotated[Fraction, PER_RUN]
+    lam: Annotated[Fraction, PER_RUN]
+    max_kl: Annotated[Positive, PER_RUN]
+    cg_iterations: Count
+    damping: Annotated[Positive, PER_RUN]
+    fisher_stride: Count
+    backtracks: Count
+    kl_slack: Annotated[Positive, PER_RUN]
+    train_log_std: Annotated[bool, PER_RUN]
+    value_epochs: Count
+    value_minibatch_size: Count
+    value_lr: Annotated[Positive, PER_RUN]
+    policy_scale: Positive
+    log_std: Finite
+    normalize_obs: bool
+
+    @property
+    def batch(self) -> Batching:
+        """N * T steps; Adam steps of the value function."""
+        steps, words = product(num_actors=self.num_actors, horizon=self.horizon)
+        return Batching(steps, steps // self.value_minibatch_size * self.value_epochs, words)
+
+    @property
+    def filtering(self) -> Filtering:
+        """As `normalize_obs` says."""
+        return "running" if self.normalize_obs else "off"
+
+    def check(self, run: Config) -> None:
+        """Minibatches divide the batch; policy and value function share nothing."""
+        if self.batch.steps % self.value_minibatch_size:
+            given = self.value_minibatch_size
+            raise invalid("algorithm.value_minibatch_size", given, f"a divisor of {self.batch.words}")
+        if getattr(run.network, "shared", False):
+            expected = "false with trpo, which trains policy and value function by different rules"
+            raise invalid("network.shared", True, expected)
+
+    def learner(self, pack: PackSpec) -> TRPOLearner:
+        """TRPO's learning state."""
+        from ppo.algorithms.trpo.learner import TRPOLearner
+
+        return TRPOLearner(pack)

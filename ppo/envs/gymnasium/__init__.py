@@ -1,0 +1,1 @@
+"""Any registered Gymnasium environment, stepped in lock-step at Gymnasium's own speed."""

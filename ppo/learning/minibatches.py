@@ -1,0 +1,33 @@
+"""Epochs of minibatches: samples of every lane in an order of its own, gathered by index in their own dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+S = TypeVar("S", bound=NamedTuple)  # a NamedTuple of tensors [L, B, ...]
+
+
+def shuffled(samples: S, orders: Sequence[np.random.Generator], size: int) -> Iterator[S]:
+    """One epoch's minibatches of `size` samples, shuffled by each run's own stream."""
+    count = samples[0].shape[1]
+    return gathered(samples, np.stack([generator.permutation(count) for generator in orders]), size)
+
+
+def gathered(samples: S, order: np.ndarray, size: int) -> Iterator[S]:
+    """Samples in each lane's order [L, multiple of size], by `size`: tensors [L, size, ...]."""
+    lanes, count = samples[0].shape[:2]
+    offset = order + np.arange(lanes)[:, None] * count
+    index = torch.from_numpy(offset.reshape(lanes, -1, size).transpose(1, 0, 2).ravel()).to(samples[0].device)
+    epoch = [_in_order(column, index, lanes, size) for column in samples]
+    return (type(samples)(*minibatch) for minibatch in zip(*epoch, strict=True))
+
+
+def _in_order(column: Tensor, index: Tensor, lanes: int, size: int) -> Tensor:
+    """A column [L, B, ...] by index [minibatches * L * size]: [minibatches, L, size, ...]."""
+    shape = column.shape[2:]
+    return column.reshape(-1, *shape).index_select(0, index).view(-1, lanes, size, *shape)

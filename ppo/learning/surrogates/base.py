@@ -1,0 +1,62 @@
+"""What the house asks of a surrogate: its coefficients, and its objective of one sample's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
+
+from ppo.config.schema import PER_RUN, marked
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Terms(NamedTuple):
+    """What an objective may use, per sample [...]."""
+
+    log_ratio: Tensor  # log pi(a|s) - log pi_old(a|s)
+    ratio: Tensor
+    kl: Tensor  # KL[pi_old(.|s), pi(.|s)]
+    adv: Tensor
+
+
+class Surrogate(Protocol):
+    """The schema of `conf/surrogate/*.yaml`: a frozen dataclass, registered by `@choices.surrogate(name)`.
+
+    Its coefficients are floats in a config. Those marked PER_RUN are tensors [] where `objective` is called, once per
+    run under vmap, and tensors [L] in `after`: only methods of tensors may be used on them.
+    """
+
+    name: ClassVar[str]
+    uses_kl: ClassVar[bool] = False  # whether the objective has a KL term
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ()  # see `family`; of the paper's own surrogates only
+
+    def check(self) -> None:
+        """UserError where coefficients do not go together."""
+
+    def objective(self, terms: Terms, /) -> Tensor:
+        """The objective per sample [...]."""
+        ...
+
+    def after(self, kl: Tensor, /) -> Self:
+        """Itself for the next iteration, by mean KL[old, new] [L] of this one."""
+        del kl
+        return self
+
+
+def family(surrogate: Surrogate) -> dict[str, Any] | None:
+    """What runs must have in common to share a pack: None for the paper's own surrogates, which share one.
+
+    Which objectives a compiled update computes decides how it rounds, so that must not depend on a run's pack-mates
+    (law 1). The graph of the paper's surrogates always holds all their `variants` (values of the fields that are not
+    PER_RUN); that of any other surrogate holds its own alone, and nothing that is added changes the bits of the former.
+    """
+    own = static(surrogate)
+    return None if own in type(surrogate).variants else {"name": surrogate.name, **own}
+
+
+def static(surrogate: Surrogate) -> dict[str, Any]:
+    """The fields of a surrogate that are not PER_RUN."""
+    per_run = marked(type(surrogate), PER_RUN)
+    return {f.name: getattr(surrogate, f.name) for f in fields(surrogate) if f.name not in per_run}  # type: ignore[arg-type]

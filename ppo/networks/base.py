@@ -1,0 +1,45 @@
+"""What the house asks of a network body: its schema, its module for one run, and perhaps a fast path for acting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from ppo.data import Space
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Affine = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # x, weight, bias -> x @ weight + bias
+
+
+class Body(Protocol):
+    """The schema of `conf/network/*.yaml`: a frozen dataclass, registered by `@choices.network(name)`.
+
+    Heads for the policy and the value function are put on top of its features by `ppo.networks.flat`.
+    """
+
+    name: ClassVar[str]
+    shared: bool  # one body for policy and value function
+
+    def check(self, obs: Space, /) -> None:
+        """UserError if it cannot take such observations."""
+
+    def features(self, obs: Space, /) -> int:
+        """Numbers that it turns an observation into."""
+        ...
+
+    def module(self, obs: Space, generator: torch.Generator, /) -> nn.Module:
+        """Freshly drawn layers of one run: [..., *obs] -> [..., features]. Imports torch."""
+        ...
+
+    def prepare(self, weights: Mapping[str, np.ndarray], /) -> Any:
+        """What `forward` needs of the module's parameters by name, each with leading dimensions of lanes."""
+        ...
+
+    def forward(self, prepared: Any, x: np.ndarray, affine: Affine, /) -> np.ndarray:
+        """The module in NumPy, over whatever leading dimensions `affine` knows: acting runs it once per step."""
+        ...

@@ -1,0 +1,1 @@
+"""Network bodies: what turns an observation into features; a file each."""

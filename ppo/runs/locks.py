@@ -1,0 +1,36 @@
+"""One writer per folder: exclusive locks that end with their process."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+from pathlib import Path
+
+
+def acquire(path: Path) -> io.TextIOWrapper | None:
+    """Lock a file, creating it if need be; None if another process has it locked. Closing the file releases it.
+
+    Raises OSError where the file cannot be opened or the file system has no locks.
+    """
+    file = path.open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process has a file locked. For an instant this keeps others from locking it."""
+    try:
+        with path.open("r", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
