@@ -24,8 +24,7 @@ class Samples(NamedTuple):
     """A minibatch of one run."""
 
     obs: Tensor  # [M, *obs] filtered
-    target: Tensor  # [M]
-    weight: Tensor  # [M] 1, or 0 where there is no sample
+    scalars: Tensor  # [M, 2] the value's target; and a weight, 1, or 0 where there is no sample
 
 
 class ValueFit:
@@ -42,8 +41,8 @@ class ValueFit:
     def __call__(self, theta: Tensor, obs: Tensor, batch: Batch) -> Columns:
         """K epochs over obs [L, B, *obs], filtered, and the batch's value targets; returns what to record."""
         weight = np.ones_like(batch.adv) if batch.weight is None else batch.weight
-        scalars = (torch.from_numpy(x.astype(np.float32)).to(obs.device) for x in (batch.value_target, weight))
-        samples = Samples(obs, *scalars)
+        scalars = np.stack([batch.value_target, weight], -1).astype(np.float32)
+        samples = Samples(obs, torch.from_numpy(scalars).to(obs.device))
         loss = torch.zeros(len(obs), device=obs.device)
         for epoch in range(self.epochs):
             with unguarded(epoch > 0):
@@ -67,11 +66,12 @@ class ValueFit:
         self, theta: Tensor, adam: AdamState, total: Tensor, samples: Samples, lr: Tensor
     ) -> tuple[Tensor, AdamState, Tensor]:
         """theta [n] of one run after an Adam step on a minibatch; on an empty one, none is taken."""
-        count = samples.weight.sum()
+        target, weight = samples.scalars.unbind(-1)
+        count = weight.sum()
 
         def loss(theta: Tensor) -> Tensor:
-            error = (self.network.value(theta, samples.obs) - samples.target) ** 2
-            return (error * samples.weight).sum() / count.clamp(min=1)
+            error = (self.network.value(theta, samples.obs) - target) ** 2
+            return (error * weight).sum() / count.clamp(min=1)
 
         grad, value = grad_and_value(loss)(theta)
         epsilon = torch.full_like(lr, ADAM_EPSILON)
