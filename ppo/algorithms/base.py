@@ -53,8 +53,8 @@ class Algorithm(Protocol):
 
     @property
     def filtering(self) -> Filtering:
-        """What becomes of observations before the networks see them."""
-        ...
+        """What becomes of observations before the networks see them: as a key `normalize_obs` says, if there is one."""
+        return "running" if getattr(self, "normalize_obs", False) else "off"
 
     def check(self, run: Config, /) -> None:
         """UserError where keys do not go together."""
@@ -99,15 +99,8 @@ class PackSpec(NamedTuple):
 class Learner(Protocol):
     """The learning state of a pack, one row per lane, and the verbs that follow collecting (Algorithm 1, line 4 on)."""
 
-    @property
-    def actor(self) -> Actor:
-        """Acts with the newest parameters."""
-        ...
-
-    @property
-    def rollout(self) -> RolloutSpec:
-        """What to collect."""
-        ...
+    actor: Actor  # acts with the newest parameters
+    rollout: RolloutSpec  # what to collect
 
     def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray], /) -> Any:
         """What `update` learns from; `see` is the filter as it was while collecting."""
@@ -118,8 +111,9 @@ class Learner(Protocol):
         ...
 
     def artefacts(self, lane: int, /) -> Mapping[str, Table]:
-        """Tables to keep of the update just done, by name."""
-        ...
+        """Tables to keep of the update just done, by name; none, of most algorithms."""
+        del lane
+        return {}
 
     def get_state(self, lane: int, /) -> dict[str, Any]:
         """Everything of one lane that later updates depend on."""

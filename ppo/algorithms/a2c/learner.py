@@ -6,7 +6,7 @@ Both are one algorithm here: without a trust region its bound is infinite.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.func import grad, grad_and_value, vmap
 
 from ppo.algorithms.a2c.schema import A2C
-from ppo.algorithms.base import PackSpec
-from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.algorithms.base import Learner, PackSpec
+from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec
 from ppo.learning.compiling import compiled, unguarded
 from ppo.learning.critic import Batch, Critic, explained_variance
 from ppo.networks.acting import PolicyActor
@@ -67,7 +67,7 @@ class Stats(NamedTuple):
     skipped: Tensor
 
 
-class A2CLearner:
+class A2CLearner(Learner):
     """The learning state of a pack, one row per lane."""
 
     def __init__(self, pack: PackSpec) -> None:
@@ -110,10 +110,6 @@ class A2CLearner:
         columns["lr"] = lr
         rows = torch.tensor(np.array([columns[k] for k in Coefficients._fields]), dtype=torch.float32)
         return lr, Coefficients(*rows.to(self.parameters.theta.device))
-
-    def artefacts(self, _lane: int) -> Mapping[str, Table]:
-        """None."""
-        return {}
 
     # -- of one run ----------------------------------------------------------------------------------------------
 

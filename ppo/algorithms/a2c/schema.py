@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
 from ppo.config import choices
 from ppo.config.schema import PER_RUN, PER_RUN_IF_SET, Count, Finite, Fraction, NonNegative, Positive
-from ppo.data import Filtering
 
 if TYPE_CHECKING:
     from ppo.algorithms.a2c.learner import A2CLearner
@@ -49,14 +48,6 @@ class A2C(Algorithm):
         """N * n steps of each of several updates; one RMSProp step each."""
         steps, words = product(num_actors=self.num_actors, horizon=self.horizon, updates=self.updates)
         return Batching(steps, self.updates, words)
-
-    @property
-    def filtering(self) -> Filtering:
-        """As `normalize_obs` says."""
-        return "running" if self.normalize_obs else "off"
-
-    def check(self, _run: Config) -> None:
-        """Its keys go together whatever they are."""
 
     def without_effect(self, _run: Config) -> Mapping[str, str]:
         """The average policy matters to the trust region only."""

@@ -5,19 +5,19 @@ All of it is NumPy: nothing is differentiated, and the networks are small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from ppo.algorithms.base import PackSpec
+from ppo.algorithms.base import Learner, PackSpec
 from ppo.algorithms.cem.schema import CEM
-from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec
 from ppo.networks.acting import SampleActor
 
 
-class CEMLearner:
+class CEMLearner(Learner):
     """The distribution of each lane's parameters, and the sample of it that plays now."""
 
     def __init__(self, pack: PackSpec) -> None:
@@ -50,10 +50,6 @@ class CEMLearner:
             self.variance[lane] = self.theta[lane, elite].var(0)
         self._draw(played, moment.progress + rollout.taken / self.total_steps)
         return {"objective": best, "skipped": np.zeros(lanes)}
-
-    def artefacts(self, _lane: int) -> Mapping[str, Table]:
-        """None."""
-        return {}
 
     def _draw(self, lanes: Sequence[int] | np.ndarray, progress: Floats) -> None:
         """Draw the next generation of some lanes, which begins at progress [L]."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
 from ppo.config import choices
 from ppo.config.schema import PER_RUN, Count, Fraction, NonNegative, Positive
-from ppo.data import Filtering
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
@@ -39,11 +38,6 @@ class CEM(Algorithm):
         """A generation: at least one step of every sample's episode; no gradient steps."""
         steps, words = product(num_actors=self.num_actors)
         return Batching(steps, 0, words)
-
-    @property
-    def filtering(self) -> Filtering:
-        """As `normalize_obs` says."""
-        return "running" if self.normalize_obs else "off"
 
     def check(self, run: Config) -> None:
         """There is no value function that could share anything."""

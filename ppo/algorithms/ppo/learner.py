@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.algorithms.base import PackSpec
+from ppo.algorithms.base import Learner, PackSpec
 from ppo.algorithms.ppo.interpolation import COLUMNS, interpolate
 from ppo.algorithms.ppo.schema import PPO
 from ppo.algorithms.ppo.step import Coefficients, MinibatchStep, Rows, Samples, Stats
@@ -25,7 +25,7 @@ from ppo.learning.objectives import Objectives
 from ppo.networks.acting import PolicyActor
 
 
-class PPOLearner:
+class PPOLearner(Learner):
     """The learning state of a pack: parameters, Adam's moments and coefficients, one row per lane."""
 
     def __init__(self, pack: PackSpec) -> None:

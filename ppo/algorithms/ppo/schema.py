@@ -20,7 +20,6 @@ from ppo.config.schema import (
     Positive,
     marked,
 )
-from ppo.data import Filtering
 from ppo.errors import UserError, invalid
 
 if TYPE_CHECKING:
@@ -70,11 +69,6 @@ class PPO(Algorithm):
         """N * T steps; Adam steps of K epochs."""
         steps, words = product(num_actors=self.num_actors, horizon=self.horizon)
         return Batching(steps, steps // self.minibatch_size * self.epochs, words)
-
-    @property
-    def filtering(self) -> Filtering:
-        """As `normalize_obs` says."""
-        return "running" if self.normalize_obs else "off"
 
     def check(self, _run: Config) -> None:
         """Minibatches divide the batch; a KL target belongs to its schedule."""

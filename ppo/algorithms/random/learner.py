@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ppo.algorithms.base import PackSpec
-from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.algorithms.base import Learner, PackSpec
+from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec
 from ppo.networks.acting import Actor, PolicyActor, UniformActor
 
 
-class RandomLearner:
+class RandomLearner(Learner):
     """Acts and never learns."""
 
     def __init__(self, pack: PackSpec) -> None:
@@ -28,10 +28,6 @@ class RandomLearner:
 
     def update(self, _batch: Rollout, _moment: Moment) -> Columns:
         """Nothing is learned."""
-        return {}
-
-    def artefacts(self, _lane: int) -> Mapping[str, Table]:
-        """None."""
         return {}
 
     def get_state(self, lane: int) -> dict[str, Any]:

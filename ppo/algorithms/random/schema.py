@@ -38,9 +38,6 @@ class Random(Algorithm):
         """As it is before the first update of a policy that learns."""
         return "initial"
 
-    def check(self, _run: Config) -> None:
-        """Its keys go together whatever they are."""
-
     def without_effect(self, _run: Config) -> Mapping[str, str]:
         """Uniform actions come from no network."""
         if self.policy == "untrained":

@@ -6,7 +6,7 @@ line search back. Everything is done for all runs of a pack at once; a run that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vjp, vmap
 
-from ppo.algorithms.base import PackSpec
+from ppo.algorithms.base import Learner, PackSpec
 from ppo.algorithms.trpo.schema import TRPO
-from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec
 from ppo.learning.advantages import standardize
 from ppo.learning.compiling import compiled
 from ppo.learning.critic import Batch, Critic, explained_variance
@@ -28,7 +28,7 @@ RESIDUAL_TOLERANCE = 1e-10  # conjugate gradient of a run stops below this squar
 Product = Callable[[Tensor], Tensor]
 
 
-class TRPOLearner:
+class TRPOLearner(Learner):
     """The learning state of a pack: parameters, and Adam's moments of the value functions."""
 
     def __init__(self, pack: PackSpec) -> None:
@@ -60,10 +60,6 @@ class TRPOLearner:
             columns |= self.value_fit(self.theta, obs, batch)
         self.actor.refresh(self.theta)
         return columns | explained_variance(batch)
-
-    def artefacts(self, _lane: int) -> Mapping[str, Table]:
-        """None."""
-        return {}
 
     # -- the policy's step ---------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
 from ppo.config import choices
 from ppo.config.schema import PER_RUN, Count, Finite, Fraction, Positive
-from ppo.data import Filtering
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
@@ -49,11 +48,6 @@ class TRPO(Algorithm):
         """N * T steps; Adam steps of the value function."""
         steps, words = product(num_actors=self.num_actors, horizon=self.horizon)
         return Batching(steps, steps // self.value_minibatch_size * self.value_epochs, words)
-
-    @property
-    def filtering(self) -> Filtering:
-        """As `normalize_obs` says."""
-        return "running" if self.normalize_obs else "off"
 
     def check(self, run: Config) -> None:
         """Minibatches divide the batch; policy and value function share nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from ppo.algorithms.base import PackSpec
+from ppo.algorithms.base import Learner, PackSpec
 from ppo.algorithms.vpg.schema import VPG
-from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec
 from ppo.learning.adam import AdamState, adam_step, adapt_stepsize, taken_if
 from ppo.learning.advantages import standardize
 from ppo.learning.compiling import compiled
@@ -21,7 +21,7 @@ from ppo.learning.value_fit import ADAM_EPSILON, ValueFit
 from ppo.networks.acting import PolicyActor
 
 
-class VPGLearner:
+class VPGLearner(Learner):
     """The learning state of a pack: parameters, stepsizes, and Adam's moments of policies and value functions."""
 
     def __init__(self, pack: PackSpec) -> None:
@@ -79,10 +79,6 @@ class VPGLearner:
         norm = torch.sqrt((grad * grad).sum())
         new_theta, new_adam = adam_step(theta, grad, adam, lr=lr, epsilon=torch.full_like(lr, ADAM_EPSILON))
         return *taken_if(torch.isfinite(norm), (new_theta, new_adam), (theta, adam)), -value, norm
-
-    def artefacts(self, _lane: int) -> Mapping[str, Table]:
-        """None."""
-        return {}
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
 from ppo.config import choices
 from ppo.config.schema import PER_RUN, Count, Finite, Fraction, Positive
-from ppo.data import Filtering
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
@@ -45,11 +44,6 @@ class VPG(Algorithm):
         """At least `batch_steps`, since whole episodes are collected; Adam steps of the value function, at least."""
         steps, words = product(batch_steps=self.batch_steps)
         return Batching(steps, max(steps // self.value_minibatch_size, 1) * self.value_epochs, words)
-
-    @property
-    def filtering(self) -> Filtering:
-        """As `normalize_obs` says."""
-        return "running" if self.normalize_obs else "off"
 
     def check(self, run: Config) -> None:
         """Policy and value function share nothing."""
