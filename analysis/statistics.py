@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Scores = NDArray[np.float64]
 Strata = Sequence[Scores]
@@ -38,6 +37,8 @@ def median(strata: Strata) -> float:
 
 def interquartile_mean(strata: Strata) -> float:
     """The mean of the middle half of all runs' scores; less moved by single runs than the mean."""
+    from scipy import stats  # takes a second to load, and few commands need it
+
     return float(stats.trim_mean(np.concatenate(strata), 0.25))
 
 

@@ -1,97 +1,177 @@
-"""The runs of a sweep as one DataFrame, from run folders or published records; what is missing is told, not dropped.
+"""The runs of a sweep as one DataFrame, from run folders or published records; missing runs are reported, not dropped.
 
-A store is a folder with `sweeps/<name>/runs.json`, which lists the runs that make up a sweep, and `runs/`, where each
-has its folder or, in a published store, its compact record.
+A store is a folder with `sweeps/<name>/runs.json`, which lists the runs of a sweep, and `runs/` with a folder for each.
+A published store is a folder with one compressed file per sweep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.errors import UserError
-from analysis.records import Record, read_json, read_published, read_run, record_path
+from analysis.records import Record, from_published, read_run
+from ppo.errors import UserError
+from ppo.runs import published
+from ppo.runs.row import RunRow, read_rows
+from ppo.runs.states import State, standing
 
-STORES = (Path("outputs"), Path("outputs/published"))  # where a sweep is looked for, in this order
+CHECKOUT = Path(__file__).resolve().parents[1] / "outputs" / "published"
+INSTALLED = Path(__file__).resolve().parent / "published"  # where a wheel has its copy
+COLUMNS = (
+    "label", "env", "suite", "setting", "setting_hash", "seed", "run", "state", "algorithm", "score", "mean_return",
+    "episodes", "steps", "seconds", "compiled", "code", "commit", "folder",
+)  # fmt: skip
 
 
 class Runs(NamedTuple):
     """A sweep's runs: one row for each that was declared, done or not."""
 
     sweep: str
-    store: Path
+    source: Path  # the store, or the file of the published sweep
     frame: pd.DataFrame  # columns of `COLUMNS`
-    notes: list[str]  # what a reader of a table of these runs has to know
+    notes: tuple[str, ...]  # what a reader of a table of these runs has to know
+    read: Callable[[str], Record]  # the record of a finished run, by its hash
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """The finished runs; UserError if there is none."""
+        done = self.frame[self.frame.state == State.DONE]
+        if done.empty:
+            raise UserError(f"no run of sweep {self.sweep} is done: train them with ppo-sweeps run {self.sweep}.")
+        return done
+
+    def records(self) -> list[Record]:
+        """The record of each finished run, in the order of the rows."""
+        return [self.read(run) for run in self.done.run]
 
 
-COLUMNS = (
-    "label", "env", "setting", "seed", "run", "state", "score", "mean_return", "episodes", "steps", "seconds", "code",
-    "commit", "path",
-)  # fmt: skip
+# -- where -------------------------------------------------------------------------------------------------------------
 
 
-def find_store(sweep: str, stores: Sequence[Path] = STORES) -> Path:
-    """The first store that has a sweep; UserError with the command that makes one."""
-    for store in stores:
-        if (store / "sweeps" / sweep / "runs.json").exists():
-            return store
-    where = " or ".join(map(str, stores))
-    raise UserError(f"no run of sweep {sweep} under {where}: python -m sweeps run {sweep} makes them.")
+def stores(outputs: Path) -> list[Path]:
+    """The one lookup order: the store (outputs=), what was published from it, then what is published with this code."""
+    ours = CHECKOUT if CHECKOUT.is_dir() else INSTALLED
+    theirs = outputs / "published"
+    return [outputs, theirs, *([] if theirs.resolve() == ours else [ours])]
 
 
-def load_sweep(sweep: str, store: Path) -> Runs:
-    """Every declared run of a sweep."""
+def find_runs(sweep: str, outputs: Path) -> Runs:
+    """The runs of a sweep in the first store that has it; UserError with the command that trains them."""
+    for store in stores(outputs):
+        if (runs := load_sweep(sweep, store)) is not None:
+            return runs
+    raise UserError(f"no sweep {sweep} in {outputs} or among the published ones: train it with ppo-sweeps run {sweep}.")
+
+
+def load_sweep(sweep: str, store: Path) -> Runs | None:
+    """Every declared run of a sweep of one store; None if the store does not have it."""
+    if listed := list_runs(sweep, store):
+        return _from_folders(sweep, store, listed)
+    if (path := published.path_of(store, sweep)).exists():
+        return _from_published(sweep, path)
+    return None
+
+
+def list_runs(sweep: str, store: Path) -> list[RunRow]:
+    """The runs that a store lists for a sweep, [] where it does not know the sweep."""
     path = store / "sweeps" / sweep / "runs.json"
-    listed = read_json(path)
-    if listed is None or not isinstance(listed.get("runs"), list) or not listed["runs"]:
-        raise UserError(f"{path} cannot be read as a list of runs: python -m sweeps run {sweep} writes it anew.")
     try:
-        rows = [_row(entry, store) for entry in listed["runs"]]
-    except (LookupError, TypeError):
-        raise UserError(f"{path} lists a run without its keys: python -m sweeps run {sweep} writes it anew.") from None
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return Runs(sweep, store, frame, notes(frame))
+        rows = read_rows(path)
+        if path.exists() and not rows:
+            raise ValueError("it is empty")
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not a readable list of runs of this version ({error}): ppo-sweeps run {sweep} writes it again."
+        ) from None
+    return rows
 
 
-def read_record(path: Path) -> Record:
-    """The record of a finished run, from its folder or its compact file."""
-    return read_published(path) if path.suffix == ".json" else read_run(path)
+# -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def notes(frame: pd.DataFrame) -> list[str]:
+def _from_folders(sweep: str, store: Path, listed: list[RunRow]) -> Runs:
+    folders, rows = {row.run: store / row.folder for row in listed}, []
+    for row in listed:
+        found = standing(folders[row.run])
+        rows.append(_row(row, found.state, found.result))
+    return make_runs(sweep, store, rows, lambda run: read_run(folders[run]))
+
+
+def _from_published(sweep: str, path: Path) -> Runs:
+    try:
+        content = published.read(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{error}.") from None
+    records = {run: from_published(values, f"run {run[:12]} of {path}") for run, values in content.records.items()}
+    rows = []
+    for row in content.runs:
+        record = records.get(row.run)
+        values = _row(row, State.DONE if record else State.NEW, record.result if record else {})
+        rows.append(values | ({"mean_return": record.mean_return} if record else {}))
+    return make_runs(sweep, path, rows, records.__getitem__, [f"Source: published records ({path.name})."])
+
+
+def _row(row: RunRow, state: State, result: Mapping[str, Any]) -> dict[str, Any]:
+    of_result = ("suite", "algorithm", "score", "episodes", "steps", "seconds", "compiled", "code", "commit")
+    values = {key: value for key, value in row._asdict().items() if key in COLUMNS}
+    return values | {key: result.get(key) for key in of_result} | {"state": str(state)}
+
+
+def make_runs(
+    sweep: str, source: Path, rows: Iterable[dict[str, Any]], read: Callable[[str], Record], notes: Iterable[str] = ()
+) -> Runs:
+    """Runs of rows (dicts of `COLUMNS`): labels made distinct, and notes on what is incomplete or mixed."""
+    frame = distinct(pd.DataFrame(list(rows), columns=list(COLUMNS)))
+    return Runs(sweep, source, frame, (*find_faults(frame), *notes), read)
+
+
+def distinct(frame: pd.DataFrame) -> pd.DataFrame:
+    """Law 9: a label stands for one setting. Where it stands for several, each one's name and hash are appended."""
+    settings = frame.groupby("label", sort=False).setting_hash.nunique()
+    several = frame.label.isin(settings[settings > 1].index)
+    names = frame[several].groupby(["label", "setting"], sort=False).setting_hash.nunique()
+    labels = frame.label.copy()
+    for i, row in frame[several].iterrows():
+        alike = names[row.label, row.setting] > 1  # two settings of one name
+        labels[i] = f"{row.label}, {row.setting}" + (f" ({row.setting_hash[:6]})" if alike else "")
+    return frame.assign(label=labels)
+
+
+# -- notes -------------------------------------------------------------------------------------------------------------
+
+
+def find_faults(frame: pd.DataFrame) -> list[str]:
     """What is incomplete or mixed, in sentences."""
-    told = []
-    done = frame[frame.state == "done"]
-    missing = frame[frame.state != "done"]
+    notes = []
+    done = frame[frame.state == State.DONE]
+    missing = frame[frame.state != State.DONE]
     if len(missing):
         states = ", ".join(f"{count} {state}" for state, count in missing.state.value_counts().sort_index().items())
-        told.append(f"Incomplete: {len(done)} of {len(frame)} runs are done ({states}).")
-    if done.score.isna().any():
-        told.append(f"{int(done.score.isna().sum())} runs completed no episode and have no score.")
+        notes.append(f"Incomplete: {len(done)} of {len(frame)} runs are done ({states}).")
+    if unscored := int(done.score.isna().sum()):
+        notes.append(f"No score: {unscored} runs completed no episode.")
     if twice := int(done.duplicated(["label", "env", "seed"]).sum()):
-        told.append(f"Duplicates: {twice} runs have the same setting, task and seed as another; all are counted.")
-    codes = sorted(done.code.fillna("unknown").unique())
-    if len(codes) > 1:
-        told.append(f"Mixed: these runs were made by {len(codes)} versions of the training code ({', '.join(codes)}).")
-    return told
+        notes.append(f"Duplicates: {twice} runs have the same setting, task and seed as another one; all are counted.")
+    return [*notes, *_mixed_code(done), *_mixed_modes(done)]
 
 
-def _row(entry: dict[str, Any], store: Path) -> dict[str, Any]:
-    row = {key: entry[key] for key in ("label", "env", "setting", "seed")} | {"run": entry["hash"]}
-    folder = store / entry["folder"]
-    compact = record_path(store, entry["folder"])
-    if compact.exists():
-        held = read_json(compact) or {}
-        result, state, path = held.get("result"), "done", compact
-        row["mean_return"] = held.get("mean_return")
-    else:
-        status, path = read_json(folder / "status.json") or {}, folder
-        state = str(status.get("state", "new"))
-        result = read_json(folder / "result.json") if state in ("new", "done", "running") else None
-        state = "done" if result else state.replace("done", "lost")
-    for key in ("score", "episodes", "steps", "seconds", "code", "commit"):
-        row[key] = (result or {}).get(key)
-    return row | {"state": state if result else state.replace("done", "unreadable"), "path": path}
+def _mixed_code(done: pd.DataFrame) -> list[str]:
+    """Parts of the training code of which there are several versions among these runs."""
+    versions: dict[str, set[str]] = {}
+    for code in done.code:
+        for part, digest in (code if isinstance(code, Mapping) else {"all": "unknown"}).items():
+            versions.setdefault(part, set()).add(str(digest))
+    mixed = [f"{part} ({', '.join(sorted(found))})" for part, found in sorted(versions.items()) if len(found) > 1]
+    if "all" in versions and len(versions) > 1:
+        mixed.append("some recorded one hash for all code, others one for each part")
+    return [f"Mixed code: these runs were trained by several versions: {'; '.join(mixed)}."] if mixed else []
+
+
+def _mixed_modes(done: pd.DataFrame) -> list[str]:
+    """Settings of which some runs were compiled and others not: they may differ in the last digits."""
+    modes = done.dropna(subset="compiled").groupby("label", sort=False).compiled.nunique()
+    mixed = [str(label) for label in modes[modes > 1].index]
+    return [f"Mixed modes: some runs were compiled, others were not ({'; '.join(mixed)})."] if mixed else []

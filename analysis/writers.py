@@ -1,15 +1,22 @@
-"""A table in every format: terminal, Markdown, LaTeX (booktabs), HTML, csv; what it holds was computed before."""
+"""A table in every format: terminal, Markdown, LaTeX (booktabs), HTML, csv, JSON; its content was computed before.
+
+LaTeX and HTML are not written by pandas' Styler, which escapes neither captions nor a row that starts with `[`.
+"""
 
 from __future__ import annotations
 
 import html
+import math
+import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table as Drawn
 from rich.text import Text
+
+WIDE = 400  # columns of a pipe
 
 
 class Table(NamedTuple):
@@ -19,7 +26,7 @@ class Table(NamedTuple):
     header: list[str]
     rows: list[list[str]]  # the first cell of each names it
     notes: list[str]  # sentences below the table
-    data: pd.DataFrame  # unrounded, for csv
+    data: pd.DataFrame  # unrounded, for csv and JSON
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -41,7 +48,7 @@ def spread(mean: float, deviation: float, done: int, declared: int) -> str:
 
 
 def markdown(table: Table) -> str:
-    """For a README."""
+    """For a page of documentation."""
     lines = [f"**{table.title}**", "", _bar(table.header), "|---" + "|---:" * (len(table.header) - 1) + "|"]
     lines += [_bar(row) for row in table.rows]
     return "\n".join([*lines, "", *(note + "  " for note in table.notes)]).rstrip() + "\n"
@@ -65,7 +72,7 @@ def latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def page(table: Table) -> str:
+def html_table(table: Table) -> str:
     """An HTML table, to be put into a page."""
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
     body = "\n".join(
@@ -81,8 +88,23 @@ def csv(table: Table) -> str:
     return table.data.to_csv(index=False, lineterminator="\n")
 
 
-def terminal(table: Table, console: Console) -> None:
-    """Print it for a person."""
+def to_json(table: Table) -> dict[str, Any]:
+    """The unrounded numbers, and what a reader has to know of them."""
+    rows = [{str(key): _plain(value) for key, value in row.items()} for row in table.data.to_dict("records")]
+    return {"title": table.title, "notes": table.notes, "rows": rows}
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; null for a number that is missing."""
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    plain = value.item() if hasattr(value, "item") else value
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+def print_table(table: Table, console: Console | None = None) -> None:
+    """Print it for a person; into a pipe, every row is one line."""
+    console = console or Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
     drawn = Drawn(box=None, pad_edge=False)
     for i, name in enumerate(table.header):
         drawn.add_column(Text(name), justify="right" if i else "left")
@@ -94,7 +116,7 @@ def terminal(table: Table, console: Console) -> None:
         console.print(Text(note), soft_wrap=True)
 
 
-FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "html": page, "csv": csv}
+FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "html": html_table, "csv": csv}
 
 
 def _bar(cells: Sequence[str]) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis.results.figures import COLOURS, subplots
-from analysis.store import Runs, read_record
+from analysis.command import OUT, Call, Command
+from analysis.drawing import COLOURS, house_style, subplots, title
+from analysis.store import Runs
 from analysis.writers import Table, number, score, spread
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NOTES = [
-    "Worst stretch: the lowest mean return of a two-hundredth of a training.",
-    "KL: nats between the policies before and after an iteration (A2C: an update); a run's median, the largest of all.",
-    "Entropy: nats, all actions together, of the first and the last iteration; an action of deviation 1 has 1.42.",
-    "Skipped: steps not taken, of PPO since their gradient was not finite. From - to: over seeds.",
+    "Worst stretch: the lowest mean return in any 1/200 of training.",
+    "KL: nats between the policies before and after an iteration (A2C: an update); median of a run, largest of all.",
+    "Entropy: nats, summed over actions, after the first and the last iteration; a standard normal action has 1.42.",
+    "Skipped: gradient steps that were skipped (PPO: because the gradient was not finite). Ranges are over seeds.",
 ]
 FAR, LINEAR = -10_000, 1000  # a score so low makes its axis logarithmic beyond ±1000
 MARKS = (-1e6, -1e4, 0)
@@ -29,12 +30,19 @@ PANELS = {  # column -> what its axis says
 }
 
 
+def run(call: Call) -> None:
+    """Print and draw how far the policies moved."""
+    runs = call.runs()
+    frame = compute(runs)
+    call.output.table(to_table(frame, runs), "drift")
+    if call.output.out is not None:
+        call.output.figure(draw(frame), "drift")
+
+
 def compute(runs: Runs) -> pd.DataFrame:
     """One row per finished run: label, env, seed, score, worst, and the columns of `Drift`."""
-    done = runs.frame[runs.frame.state == "done"]
     rows = []
-    for run in done.itertuples():
-        record = read_record(run.path)
+    for run, record in zip(runs.done.itertuples(), runs.records(), strict=True):
         row = {"label": run.label, "env": run.env, "seed": run.seed, "score": run.score}
         row["worst"] = min((point.ret for point in record.curve), default=float("nan"))
         rows.append(row | record.drift._asdict())
@@ -54,6 +62,7 @@ def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
     return Table(f"How far the policy moved ({runs.sweep})", header, rows, [*NOTES, *runs.notes], frame)
 
 
+@house_style()
 def draw(frame: pd.DataFrame) -> Figure:
     """A line per setting, a dot per run; a row of panels for each task."""
     envs, labels = list(frame.env.unique()), list(frame.label.unique())
@@ -64,10 +73,11 @@ def draw(frame: pd.DataFrame) -> Figure:
             for i, label in enumerate(labels):
                 values = part[part.label == label][column].astype(float)
                 axis.plot(values, [i] * len(values), "o", color=COLOURS[i % len(COLOURS)], markersize=4, alpha=0.8)
-            axis.set(xlabel=name, yticks=range(len(labels)), yticklabels=labels if axis is row[0] else [])
+            axis.set(xlabel=name, yticks=range(len(labels)))
+            axis.set_yticklabels(labels if axis is row[0] else [""] * len(labels), parse_math=False)
             axis.set_ylim(len(labels) - 0.5, -0.5)
             axis.grid(axis="y", linewidth=0.4, alpha=0.5)
-        row[0].set_title(env, loc="left")
+        title(row[0], env, loc="left")
         row[1].set_xscale("log")
         if part.score.min() < FAR:
             _spread_out(row[0], part.score.min())
@@ -95,3 +105,6 @@ def _digits(value: float) -> str:
     if pd.isna(value):
         return "-"
     return f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}"
+
+
+COMMAND = Command("drift", "how far policies moved: KL, entropy, worst returns", "first_row", (OUT,), run)

@@ -1,27 +1,36 @@
-"""Which settings of Table 1 are told apart, and which are not: intervals of every difference of two mean scores."""
+"""Which pairs of settings differ significantly: intervals of every difference of two mean normalised scores."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from analysis.errors import UserError
+from analysis.command import OUT, REFERENCE, Call, Command
 from analysis.normalise import CHOSEN, Reference
 from analysis.statistics import SAMPLES, SEED, Scores
 from analysis.store import Runs
 from analysis.writers import Table, number
+from ppo.errors import UserError
 
-DRAWN = {"seeds": False, "tasks": True}  # what is drawn anew: the seeds of each task; the tasks too, for all settings
+DRAWN = {"seeds": False, "tasks": True}  # what is resampled: the seeds of each task; the tasks too, for all settings
+
+
+def run(call: Call) -> None:
+    """Print which settings differ significantly."""
+    runs = call.runs()
+    reference = call.reference(runs)
+    call.output.table(to_table(compute(runs, reference), runs, reference), "order")
 
 
 def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
     """One row per ordered pair of settings: difference of their normalised means, and both 95 % intervals."""
-    done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
-    if done.label.nunique() < 2 or done.groupby(["label", "env"]).size().max() < 2:
-        raise UserError(f"sweep {runs.sweep} has no order yet: two settings with two finished seeds each are needed.")
-    done = done.assign(normalised=reference.normalise(done, *CHOSEN))
+    done = runs.done[runs.done.score.notna()]
+    done = done.assign(normalised=reference.normalise(done, *CHOSEN)).dropna(subset="normalised")
     common = done.groupby("env").label.nunique()
     done = done[done.env.isin(common[common == done.label.nunique()].index)]  # a difference is one on the same tasks
+    if done.label.nunique() < 2 or done.groupby(["label", "env"]).size().max() < 2:
+        why = "; ".join(reference.explain(list(runs.done.env.unique()))) or "expected two settings with two seeds each"
+        raise UserError(f"sweep {runs.sweep} has too few normalised scores to compare: {why.rstrip('.')}.")
     means = done.groupby("label", sort=False).normalised.mean()
     samples = {name: _resampled(done, tasks=tasks) for name, tasks in DRAWN.items()}
     rows = []
@@ -48,8 +57,8 @@ def _resampled(done: pd.DataFrame, *, tasks: bool) -> dict[str, Scores]:
     return drawn
 
 
-def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
-    """Settings from the best down, each with the numbers of those that it is above."""
+def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
+    """Settings from the best down, each with the numbers of those that it is significantly above."""
     scores = frame.drop_duplicates("label").set_index("label").score.sort_values(ascending=False)
     rank = {label: str(i + 1) for i, label in enumerate(scores.index)}
     rows = []
@@ -59,13 +68,17 @@ def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
         rows.append([f"{rank[label]}. {label}", number(value), *(_listed(numbers) for numbers in above)])
     header = ["setting", "score", "above, over seeds", "above, over tasks and seeds"]
     notes = [
-        "Above: the 95 % bootstrap interval of the difference lies above 0. Over seeds: had these tasks been trained "
-        "with other seeds. Over tasks and seeds: had other tasks of this kind been chosen too.",
-        f"Each of {len(frame) // 2} pairs is judged by itself: of so many, a few may be told apart by chance.",
+        "Above: the 95 % bootstrap interval of the difference is above 0. Over seeds: if the same tasks were trained "
+        "with other seeds. Over tasks and seeds: if other tasks of this kind were chosen as well.",
+        f"Each of the {len(frame) // 2} pairs is tested by itself: of so many, a few may differ by chance.",
+        *reference.explain(list(runs.done.env.unique())),
         *runs.notes,
     ]
-    return Table(f"The order of Table 1 ({runs.sweep})", header, rows, notes, frame)
+    return Table(f"Significant differences ({runs.sweep})", header, rows, notes, frame)
 
 
 def _listed(numbers: list[str]) -> str:
     return ", ".join(sorted(numbers, key=int)) or "none"
+
+
+COMMAND = Command("order", "which pairs of settings differ significantly", "table1", (REFERENCE, OUT), run)

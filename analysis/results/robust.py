@@ -1,12 +1,15 @@
-"""Beyond the paper: statistics that single runs move less, and how likely a setting is to beat another."""
+"""Beyond the paper: statistics that are robust to single runs, and the probability that one setting beats another."""
 
 from __future__ import annotations
 
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from analysis.command import OUT, REFERENCE, Call, Command
+from analysis.drawing import house_style, legend, line_style, subplots
 from analysis.normalise import CHOSEN, Reference
 from analysis.results.table1 import strata
 from analysis.statistics import (
@@ -20,12 +23,25 @@ from analysis.statistics import (
     performance_profile,
     probability_of_improvement,
 )
-from analysis.store import Runs, read_record
+from analysis.store import Runs
 from analysis.writers import Table, number
+from ppo.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAMPLES = 1_000
 EFFICIENCY = "over training"  # sample efficiency
 STATISTICS = {"median": median, "IQM": interquartile_mean, "optimality gap": optimality_gap}
+
+
+def run(call: Call) -> None:
+    """Print the statistics and draw the performance profiles."""
+    runs = call.runs()
+    reference = call.reference(runs)
+    call.output.table(to_table(compute(runs, reference), runs, reference), "robust")
+    if call.output.out is not None:
+        call.output.figure(draw(profiles(runs, reference)), "profiles")
 
 
 def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
@@ -48,11 +64,19 @@ def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
 
 
 def normalised(runs: Runs, reference: Reference) -> pd.DataFrame:
-    """The finished runs, with their normalised score and the normalised mean of their learning curve."""
-    done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
-    curves = [fmean(point.ret for point in read_record(path).curve) for path in done.path]
+    """The finished runs, with their normalised score and the normalised mean of their learning curve.
+
+    Settings with a task that cannot be normalised are left out; UserError if none remains.
+    """
+    done = runs.done[runs.done.score.notna()]
+    curves = [fmean(point.ret for point in runs.read(run).curve) for run in done.run]
     efficiency = reference.normalise(done.assign(score=curves), *CHOSEN)
-    return done.assign(normalised=reference.normalise(done, *CHOSEN), efficiency=efficiency)
+    done = done.assign(normalised=reference.normalise(done, *CHOSEN), efficiency=efficiency)
+    without = done[done.normalised.isna()].label.unique()
+    if (done := done[~done.label.isin(without)]).empty:
+        why = "; ".join(reference.explain(list(runs.done.env.unique()))) or "no run completed an episode."
+        raise UserError(f"sweep {runs.sweep} has no setting with a normalised score: {why}")
+    return done
 
 
 def profiles(runs: Runs, reference: Reference) -> pd.DataFrame:
@@ -66,7 +90,19 @@ def profiles(runs: Runs, reference: Reference) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
+@house_style()
+def draw(frame: pd.DataFrame) -> Figure:
+    """Performance profiles: higher is better everywhere."""
+    figure, axes = subplots(1, 1, (5.0, 3.2))
+    entries = {}
+    for i, (label, part) in enumerate(frame.groupby("label", sort=False)):
+        (entries[str(label)],) = axes[0, 0].step(part.tau, part.share, where="post", **line_style(i))
+    axes[0, 0].set(xlabel="normalised score tau", ylabel="share of runs above tau", ylim=(-0.02, 1.02))
+    legend(figure, entries, loc="outside right center")
+    return figure
+
+
+def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
     """The statistics with their intervals in brackets."""
     names = ["mean", *STATISTICS, EFFICIENCY]
     rows = []
@@ -76,11 +112,12 @@ def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
     seeds = int(runs.frame.groupby(["label", "env"]).seed.nunique().max())
     notes = [
         "Of normalised scores; in brackets 95 % intervals of the stratified bootstrap over seeds.",
-        "Over training: the normalised mean return of all of training, so that what learns sooner has more of it.",
-        f"P(better): that a run beats one of the setting with the highest mean ({frame.best.iloc[0]}) on the same "
-        "task; ties count half.",
-        f"What {seeds} seeds can show: that settings differ whose intervals lie apart. What they cannot: an order "
-        "among settings whose intervals overlap, or how rare a failure is.",
+        "Over training: the normalised mean return of all of training, higher for what learns sooner.",
+        f"P(better): the probability that a run beats one of the setting with the highest mean ({frame.best.iloc[0]}) "
+        "on the same task; ties count half.",
+        f"With {seeds} seeds, settings whose intervals do not overlap differ. An order of settings whose intervals "
+        "overlap, or the rate of rare failures, needs more seeds.",
+        *reference.explain(list(runs.done.env.unique())),
         *runs.notes,
     ]
     return Table(f"Beyond Table 1 ({runs.sweep})", ["setting", *names, "runs", "P(better)"], rows, notes, frame)
@@ -93,3 +130,12 @@ def _columns(name: str, interval: Interval) -> dict[str, float]:
 def _improvement(ours: Strata, theirs: Strata) -> float:
     """NaN where the two were not run on the same tasks."""
     return probability_of_improvement(ours, theirs) if len(ours) == len(theirs) else float("nan")
+
+
+COMMAND = Command(
+    "robust",
+    "beyond the paper: median, IQM, optimality gap, sample efficiency, profiles",
+    "table1",
+    (REFERENCE, OUT),
+    run,
+)

@@ -1,15 +1,20 @@
-"""Scores per task beside what others published: runs -> rows, and a Markdown writer."""
+"""Scores per task beside published ones of the same algorithm."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import NamedTuple
 
+import pandas as pd
+
+from analysis.command import OUT, Call, Command
 from analysis.records import Record
+from analysis.store import Runs
+from analysis.writers import Table, score
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference" / "mujoco.csv"
 # Comparable with our score: returns of training episodes (the policy still exploring) around 1M steps. Deterministic
@@ -17,16 +22,8 @@ REFERENCE = Path(__file__).resolve().parents[1] / "reference" / "mujoco.csv"
 TRAINING_METRICS = ("last 100 training episodes", "mean over last ~10% of steps", "average episodic return")
 PAPER = "PPO paper Fig.3"
 BASELINES = "openai/baselines"
-
-
-ALGORITHMS = {  # first word of a setting -> what the reference calls it
-    "a2c": "A2C",
-    "a2c_trust_region": "A2C+TR",
-    "cem": "CEM",
-    "trpo": "TRPO",
-    "trpo_2017": "TRPO",
-    "vpg": "VPG",
-}
+TITLES = ["task", "setting", "runs", "seconds", "score, mean ± std", "last 10 % of steps", "paper, Fig. 3"]
+TITLES += ["baselines", "others"]
 
 
 class Published(NamedTuple):
@@ -45,7 +42,7 @@ class Row(NamedTuple):
     env: str
     setting: str
     mean: float
-    deviation: float | None  # sample standard deviation over seeds; None of a single run
+    deviation: float | None  # sample standard deviation over seeds; None for a single run
     late: float  # mean return of the last 10 % of the steps, over seeds: steadier than the score's 100 episodes
     runs: int
     seconds: float  # wall time of the slowest run; runs of a pack share it
@@ -54,22 +51,28 @@ class Row(NamedTuple):
     others: list[float]  # every comparable source
 
 
-def score_rows(records: Iterable[Record], published: Sequence[Published]) -> list[Row]:
+def run(call: Call) -> None:
+    """Print scores beside published ones."""
+    runs = call.runs()
+    call.output.table(to_table(score_rows(runs, read_published_scores()), runs), "scores")
+
+
+def score_rows(runs: Runs, published: Sequence[Published]) -> list[Row]:
     """One row per task and setting, in alphabetical order."""
     groups: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        groups.setdefault((record.env, record.setting), []).append(record)
-    return [_row(env, setting, group, published) for (env, setting), group in sorted(groups.items())]
+    for row, record in zip(runs.done.itertuples(), runs.records(), strict=True):
+        groups.setdefault((row.env, row.label), []).append(record)
+    return [_row(env, label, group, published) for (env, label), group in sorted(groups.items())]
 
 
-def _row(env: str, setting: str, group: Sequence[Record], published: Sequence[Published]) -> Row:
+def _row(env: str, label: str, group: Sequence[Record], published: Sequence[Published]) -> Row:
     scores = [r.result["score"] for r in group if r.result["score"] is not None]
-    algorithm = ALGORITHMS.get(setting.partition("-")[0], "PPO")
+    algorithm = name_in_reference(group[0].config.get("algorithm") or {})
     known = [p for p in published if p.env == env.rpartition("-v")[0] and p.algorithm == algorithm]
     first = {name: next((p.score for p in known if p.source.startswith(name)), None) for name in (PAPER, BASELINES)}
     return Row(
         env=env,
-        setting=setting,
+        setting=label,
         mean=_mean(scores),
         deviation=stdev(scores) if len(scores) > 1 else None,
         late=_mean([late for r in group if (late := late_return(r)) is not None]),
@@ -79,6 +82,11 @@ def _row(env: str, setting: str, group: Sequence[Record], published: Sequence[Pu
         baselines=first[BASELINES],
         others=[p.score for p in known if p.metric in TRAINING_METRICS],
     )
+
+
+def name_in_reference(algorithm: Mapping[str, object]) -> str:
+    """What published scores call the algorithm of a config."""
+    return str(algorithm.get("name")).upper() + ("+TR" if algorithm.get("trust_region") is not None else "")
 
 
 def late_return(record: Record) -> float | None:
@@ -98,22 +106,17 @@ def read_published_scores(path: Path = REFERENCE) -> list[Published]:
     return [Published(r["env"], r["source"], r["metric"], float(r["score"]), r["algo"]) for r in rows]
 
 
-def to_markdown(rows: Iterable[Row]) -> str:
-    """A table for the README."""
-    titles = ["task", "setting", "runs", "seconds", "score, mean ± std", "last 10 % of steps"]
-    titles += ["paper, Fig. 3", "baselines", "others"]
-    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+def to_table(rows: Iterable[Row], runs: Runs) -> Table:
+    """A row per task and setting."""
+    rows = list(rows)
+    cells = []
     for row in rows:
-        spread = "" if row.deviation is None else f" ± {_number(row.deviation)}"
-        low, high = (_number(f(row.others, default=None)) for f in (min, max))
-        others = f"{low} to {high} (n={len(row.others)})" if row.others else "-"
-        cells = [row.env, row.setting, str(row.runs), f"{row.seconds:.0f}", f"{_number(row.mean)}{spread}"]
-        cells += [_number(row.late), _number(row.paper), _number(row.baselines), others]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        spread = "" if row.deviation is None else f" ± {score(row.deviation)}"
+        others = f"{score(min(row.others))} to {score(max(row.others))} (n={len(row.others)})" if row.others else "-"
+        ours = [str(row.runs), f"{row.seconds:.0f}", f"{score(row.mean)}{spread}", score(row.late)]
+        cells.append([row.env, row.setting, *ours, score(row.paper), score(row.baselines), others])
+    data = pd.DataFrame(rows, columns=list(Row._fields))
+    return Table(f"Scores beside published ones ({runs.sweep})", TITLES, cells, list(runs.notes), data)
 
 
-def _number(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return "-"
-    return f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
+COMMAND = Command("scores", "scores per task beside published ones", "figure3", (OUT,), run)

@@ -7,26 +7,38 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.errors import UserError
-from analysis.normalise import BESTS, CHOSEN, RANDOMS, Reference
+from analysis.command import OUT, REFERENCE, Argument, Call, Command
+from analysis.normalise import BESTS, CHOSEN, Reference
+from analysis.randoms import POLICIES
 from analysis.statistics import Strata, bootstrap_mean
 from analysis.store import Runs
 from analysis.writers import Table, number, spread
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "reference" / "table1.csv"
-SAME_LENGTH = 1.1  # algorithms that collect whole episodes end at slightly different steps
-_INTERVAL = (
-    "Interval: stratified bootstrap over the seeds of each task. It says how the mean would vary with other seeds, not "
-    "with other tasks; {seeds} seeds resolve only large differences, and of so few it is somewhat too narrow."
+FULL_LENGTH, PAPER_STEPS = 900_000, 1_000_000
+INTERVAL = (
+    "Interval: stratified bootstrap over the seeds of each task: how the mean would vary with other seeds, not with "
+    "other tasks. {seeds} seeds resolve only large differences, and with so few the interval is somewhat too narrow."
 )
+
+
+def run(call: Call) -> None:
+    """Print Table 1, and raw scores by task if they were asked for or not all can be normalised."""
+    runs = call.runs()
+    reference = call.reference(runs)
+    if call.options.freeze:
+        reference.save(call.options.freeze)
+    call.output.table(to_table(compute(runs, reference), runs, reference), "table1")
+    if call.options.by_task or not all(map(reference.covers, runs.done.env)):
+        call.output.table(by_task(runs), "table1_by_task")
 
 
 def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
     """One row per setting: normalised score with its 95 % interval, runs behind it, the paper's number.
 
-    Columns `random/best` hold the score under each of the four readings of the normalisation.
+    Columns `random/best` hold the score under each of the four readings of the normalisation. A setting with a task
+    that cannot be normalised has no score.
     """
-    check_configs(runs)
     done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
     paper = pd.read_csv(PUBLISHED).set_index("label").score
     rows = [_row(label, done, runs.frame, reference) for label in runs.frame.label.unique()]
@@ -39,14 +51,15 @@ def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
 def _row(label: str, done: pd.DataFrame, declared: pd.DataFrame, reference: Reference) -> dict[str, object]:
     ours = done[done.label == label]
     row: dict[str, object] = {"label": label, "done": len(ours), "declared": int((declared.label == label).sum())}
-    if len(ours):
-        interval = bootstrap_mean(strata(ours, reference.normalise(ours, *CHOSEN)))
+    normalised = reference.normalise(ours, *CHOSEN)
+    if len(ours) and normalised.notna().all():
+        interval = bootstrap_mean(strata(ours, normalised))
         row |= {"score": interval.value, "low": interval.low, "high": interval.high}
     else:
         row |= dict.fromkeys(("score", "low", "high"), np.nan)
-    for random in RANDOMS:
+    for random in POLICIES:
         for best in BESTS:
-            row[f"{random}/{best}"] = reference.normalise(ours, random, best).mean(skipna=False)  # of all tasks or none
+            row[f"{random}/{best}"] = reference.normalise(ours, random, best).mean(skipna=False)  # of all tasks
     return row
 
 
@@ -55,42 +68,32 @@ def strata(frame: pd.DataFrame, values: pd.Series) -> Strata:
     return [group.to_numpy(float) for _, group in values.groupby(frame.env)]
 
 
-def check_configs(runs: Runs) -> None:
-    """UserError where runs that share a row and a task differ in their setting or their number of steps."""
-    for (label, env), group in runs.frame[runs.frame.state == "done"].groupby(["label", "env"], sort=False):
-        for key, unit in (("setting", ""), ("steps", " steps")):
-            values = sorted(group[key].dropna().unique())
-            if len(values) > 1 and (key == "setting" or values[-1] > SAME_LENGTH * values[0]):
-                given = f"{values[0]} and {values[-1]}{unit}"
-                raise UserError(f"{label!r} on {env} mixes runs of {given}: one config is needed.")
-
-
-def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
+def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
     """Table 1 beside the paper's."""
-    seeds = runs.frame.groupby(["label", "env"]).seed.nunique().max()
-    tasks = runs.frame.env.nunique()
-    others = [f"{r}/{b}" for r in RANDOMS for b in BESTS if (r, b) != CHOSEN]
+    others = [f"{r}/{b}" for r in POLICIES for b in BESTS if (r, b) != CHOSEN]
     header = ["setting", "score", "95 % interval", "runs", "paper", "difference", *others]
     rows = []
     for _, entry in frame.iterrows():
-        cells = [entry.label, number(entry.score), _interval(entry.low, entry.high, entry.done)]
+        cells = [entry.label, number(entry.score), _interval(entry.score, entry.low, entry.high)]
         cells += [f"{entry.done}/{entry.declared}", number(entry.paper), _signed(entry.difference)]
         rows.append([*cells, *(number(entry[name]) for name in others)])
-    random, best = CHOSEN
-    told = [
-        f"Mean over {tasks} tasks x {seeds} seeds of the score (mean raw return of the last 100 training episodes), "
-        f"0 being the {random} policy and 1 the best {best}; last columns: 0 and 1 read as they are called.",
-        *([] if frame.low.isna().all() else [_INTERVAL.format(seeds=seeds)]),
-        *_length(runs),
-        *runs.notes,
+    return Table(f"Table 1 ({runs.sweep})", header, rows, _notes(frame, runs, reference), frame)
+
+
+def _notes(frame: pd.DataFrame, runs: Runs, reference: Reference) -> list[str]:
+    seeds, (random, best) = runs.frame.groupby(["label", "env"]).seed.nunique().max(), CHOSEN
+    tasks = runs.frame.env.nunique()
+    notes = [
+        f"Mean over {tasks} task{'s' * (tasks > 1)} x {seeds} seed{'s' * (seeds > 1)} of the score (mean raw return of the last 100 "
+        f"training episodes), normalised: 0 is the {random} policy and 1 the best {best}; the last columns use the "
+        "other readings of 0 and 1."
     ]
-    return Table(f"Table 1 ({runs.sweep})", header, rows, told, frame)
-
-
-def _length(runs: Runs) -> list[str]:
-    """That the runs were not as long as the paper's, if they were not."""
+    if frame.low.notna().any():
+        notes.append(INTERVAL.format(seeds=seeds))
     longest = runs.frame.steps.max()
-    return [f"The longest of these runs took {longest:,.0f} steps, the paper's 1,000,000."] if longest < 900_000 else []
+    if longest < FULL_LENGTH:
+        notes.append(f"The longest of these runs took {longest:,.0f} steps, the paper's {PAPER_STEPS:,}.")
+    return [*notes, *reference.explain(list(runs.done.env.unique())), *runs.notes]
 
 
 def by_task(runs: Runs) -> Table:
@@ -111,11 +114,25 @@ def _cell(data: pd.DataFrame, declared: pd.Series, label: str, env: str) -> str:
     return spread(mean, std, int(count), int(declared[label, env]))
 
 
-def _interval(low: float, high: float, done: int) -> str:
-    if pd.isna(low):
-        return "n=1, none" if done else "-"
-    return f"{low:.2f} to {high:.2f}"
+def _interval(score: float, low: float, high: float) -> str:
+    if pd.isna(score):
+        return "-"
+    return "n=1, none" if pd.isna(low) else f"{low:.2f} to {high:.2f}"
 
 
 def _signed(value: float) -> str:
     return "-" if pd.isna(value) else f"{value:+.2f}"
+
+
+COMMAND = Command(
+    "table1",
+    "normalised score of each setting, with its interval, beside the paper's",
+    "table1",
+    (
+        Argument("--by-task", {"action": "store_true", "help": "print raw scores per task too"}),
+        Argument("--freeze", {"type": Path, "metavar": "FILE", "help": "write the 0 and 1 of these runs"}),
+        REFERENCE,
+        OUT,
+    ),
+    run,
+)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.errors import UserError
-from analysis.results.table1 import check_configs
-from analysis.store import Runs, read_record
+from analysis.command import OUT, Argument, Call, Command
+from analysis.store import Runs
 from analysis.writers import Table
+from ppo.errors import UserError
 
 METRICS = {  # column of a run -> the paper's words
     "mean_return": "(1) mean episode reward over all of training",
@@ -21,8 +21,18 @@ PUBLISHED = Path(__file__).resolve().parents[1] / "reference" / "table2.csv"
 TIE = "Tie"
 
 
+def run(call: Call) -> None:
+    """Print Table 2, of runs or of a file of scores."""
+    if path := call.options.csv:
+        scores, notes = {"score": from_csv(path)}, [f"Scores of {path}, one metric."]
+    else:
+        runs = call.runs()
+        scores, notes = from_runs(runs), list(runs.notes)
+    call.output.table(to_table(scores, notes), "table2")
+
+
 def count_wins(scores: pd.DataFrame) -> pd.Series:
-    """Games won per algorithm, and ties, of scores [games, algorithms]; a tie is one of unrounded means."""
+    """Games won per algorithm, and ties, of scores [games, algorithms]; means tie if they are equal unrounded."""
     best = scores.max(axis=1)
     winners = scores.eq(best, axis=0)
     alone = winners.sum(axis=1) == 1
@@ -43,17 +53,17 @@ def from_csv(path: Path) -> pd.DataFrame:
         raise UserError(f"{path} cannot be read: it is empty.")
     header = lines[0][1]
     if header[:1] != ["game"] or len(set(header)) < 3 or len(set(header)) < len(header) or TIE in header:
-        raise UserError(f"{path} has columns {','.join(header)}: game,ALGORITHM,ALGORITHM,... are needed.")
+        raise UserError(f"{path} has columns {','.join(header)}: expected game,ALGORITHM,ALGORITHM,...")
     scores: dict[str, list[float]] = {}
     for number, (game, *cells) in lines[1:]:
         values = [_number(cell) for cell in cells]
         if len(values) != len(header) - 1 or not all(map(math.isfinite, values)):
-            raise UserError(f"{path}, line {number} ({game}), cannot be read: a number per algorithm is needed.")
+            raise UserError(f"{path}, line {number} ({game}), is invalid: expected a number per algorithm.")
         if game in scores:
-            raise UserError(f"{path}, line {number} ({game}), names a game again: once is needed.")
+            raise UserError(f"{path}, line {number}, is invalid: duplicate game {game}.")
         scores[game] = values
     if not scores:
-        raise UserError(f"{path} has no game: lines of game,number,number,... are needed.")
+        raise UserError(f"{path} has no game: expected lines of game,number,number,...")
     return pd.DataFrame.from_dict(scores, orient="index", columns=header[1:])
 
 
@@ -66,19 +76,15 @@ def _number(cell: str) -> float:
 
 def from_runs(runs: Runs) -> dict[str, pd.DataFrame]:
     """Scores [games, algorithms] by metric, averaged over trials; only games that every algorithm has played."""
-    check_configs(runs)
-    done = runs.frame[runs.frame.state == "done"]
-    unread = done.mean_return.isna()  # of run folders: it is in their episodes, not in their results
-    done = done.assign(mean_return=done.mean_return.astype(float))
-    done.loc[unread, "mean_return"] = [read_record(path).mean_return for path in done.path[unread]]
+    done = runs.done.assign(mean_return=[record.mean_return for record in runs.records()])
     tables = {name: done.groupby(["env", "label"])[name].agg(_mean).unstack() for name in METRICS}
     if len({label for scores in tables.values() for label in scores.columns}) < 2:
-        raise UserError(f"sweep {runs.sweep} has no two algorithms with finished runs: there is nothing to win.")
+        raise UserError(f"sweep {runs.sweep} has no two algorithms with finished runs: there is nothing to compare.")
     return {name: scores.dropna() for name, scores in tables.items()}
 
 
 def _mean(values: pd.Series) -> float:
-    """A mean that does not depend on the order of its values: else a tie may be missed."""
+    """A mean that does not depend on the order of its values: otherwise ties may be missed."""
     return math.fsum(values) / len(values)
 
 
@@ -90,5 +96,17 @@ def to_table(by_metric: dict[str, pd.DataFrame], notes: list[str]) -> Table:
     rows = [[str(cell) for cell in row] for row in data.itertuples(index=False)]
     games = max(len(scores) for scores in by_metric.values())
     paper = pd.read_csv(PUBLISHED)
-    told = "; ".join(f"{row.metric} {row.counts}" for row in paper.itertuples())
-    return Table(f"Table 2: games won, of {games}", header, rows, [f"Paper, of 49: {told}.", *notes], data)
+    counted = "; ".join(f"{row.metric} {row.counts}" for row in paper.itertuples())
+    return Table(f"Table 2: games won, of {games}", header, rows, [f"Paper, of 49: {counted}.", *notes], data)
+
+
+COMMAND = Command(
+    "table2",
+    "games won per algorithm",
+    "table2",
+    (
+        Argument("--csv", {"type": Path, "help": "scores per game instead of runs: game,ALGORITHM,..."}),
+        OUT,
+    ),
+    run,
+)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ppo.runs.files import write_atomically
 from ppo.runs.row import RunRow
 
 SUFFIX = ".json.gz"
@@ -26,6 +29,11 @@ def files(store: Path) -> list[Path]:
     return sorted(store.glob(f"*{SUFFIX}"))
 
 
+def path_of(store: Path, sweep: str) -> Path:
+    """Where a published store has a sweep."""
+    return store / f"{sweep}{SUFFIX}"
+
+
 def read(path: Path) -> Published:
     """A published sweep; ValueError if the file is damaged or something else, OSError if it cannot be read."""
     try:
@@ -34,5 +42,16 @@ def read(path: Path) -> Published:
         if not all(isinstance(record, dict) and isinstance(record["result"], dict) for record in records.values()):
             raise ValueError("a record has no result")
         return Published(str(content["sweep"]), [RunRow.from_json(row) for row in content["runs"]], records)
-    except (gzip.BadGzipFile, EOFError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read as a published sweep ({' '.join(str(error).split())[:200]})") from None
+
+
+def write(path: Path, published: Published) -> None:
+    """Write a published sweep atomically; the same content gives the same bytes. Records are strict JSON."""
+    content = published._asdict() | {"runs": [row.to_json() for row in published.runs]}
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as file:
+        file.write(text.encode())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from analysis import store
 from tests.analysis.folders import Analysis, write_randoms, write_sweep
 
 
 @pytest.fixture
 def analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Analysis:
+    """The command line in an empty folder, where nothing is published."""
     monkeypatch.chdir(tmp_path)
+    for name in ("CHECKOUT", "INSTALLED"):
+        monkeypatch.setattr(store, name, tmp_path / "nothing")
     return Analysis(tmp_path, capsys)
 
 

@@ -2,64 +2,84 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from analysis.__main__ import main
-from analysis.errors import UserError
+from analysis.store import Runs, load_sweep
+from ppo.errors import UserError
+from ppo.runs.row import RunRow
 
 STEPS = 2000
 # 20 episodes of 100 steps, the k-th returning k: 10.5 on average, 19.5 in the last tenth of the steps.
 EPISODES = [(100 * k, float(k)) for k in range(1, 21)]
 UPDATES = "step,kl,entropy,skipped,steps_per_second\n1000,0.25,4.25,1,50\n2000,0.75,3.5,2,100\n"
 
-Entry = dict[str, Any]
+
+def digest(*words: object) -> str:
+    """64 hex digits that depend on some words."""
+    return hashlib.sha256(repr(words).encode()).hexdigest()
 
 
-def entry(env: str = "Hopper-v5", seed: int = 0, label: str = "Clip", setting: str = "clip") -> Entry:
+def entry(env: str = "Hopper-v5", seed: int = 0, label: str = "Clip", setting: str = "clip") -> RunRow:
     """One line of a sweep's list of runs."""
-    name = f"{sum(map(ord, env + setting)):07x}{seed}"
-    folder = f"runs/{env}/{setting}/seed={seed}-{name}"
-    told = {"label": label, "env": env, "setting": setting, "seed": seed}
-    return told | {"hash": name, "folder": folder, "goal": STEPS}
+    run = digest(env, setting, seed)
+    folder = f"runs/{env}/{setting.replace(' ', '-')}/seed-{seed}-{run[:12]}"
+    return RunRow(label, env, setting, digest(setting), seed, run, folder, STEPS)
 
 
-def write_list(store: Path, entries: Sequence[Entry], sweep: str = "mine") -> Path:
+def write_list(store: Path, entries: Sequence[RunRow], sweep: str = "mine") -> Path:
     """sweeps/<name>/runs.json."""
     path = store / "sweeps" / sweep / "runs.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"sweep": sweep, "runs": list(entries)}))
+    path.write_text(json.dumps({"sweep": sweep, "runs": [run.to_json() for run in entries]}))
     return path
 
 
-def write_state(store: Path, run: Entry, state: str) -> Path:
+def write_state(store: Path, run: RunRow, state: str) -> Path:
     """The folder of a run with nothing but a status."""
-    folder = store / run["folder"]
+    folder = store / run.folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "status.json").write_text(json.dumps({"state": state, "step": 0, "total_steps": STEPS}))
     return folder
 
 
+def config_of(run: RunRow, algorithm: str = "ppo", suite: str = "mujoco", **keys: Any) -> dict[str, Any]:
+    """What its config.yaml says."""
+    env = {"suite": suite, "id": run.env, "time_limit": None}
+    values = {"env": env, "algorithm": {"name": algorithm, "lr": 0.0003, **keys}, "network": {"hidden": [64, 64]}}
+    return values | {"seed": run.seed, "total_steps": STEPS, "outputs": "outputs", "run_dir": None}
+
+
 def write_done(
-    store: Path, run: Entry, score: float | None = 1.0, episodes: Iterable[tuple[int, float]] = EPISODES, **keys: Any
+    store: Path,
+    run: RunRow,
+    score: float | None = 1.0,
+    episodes: Iterable[tuple[int, float]] = EPISODES,
+    config: dict[str, Any] | None = None,
+    **keys: Any,
 ) -> Path:
     """The folder of a finished run: two iterations of 1000 steps, as `UPDATES` says."""
-    folder, held = write_state(store, run, "done"), list(episodes)
-    rows = "".join(f"{step},{ret!r},100\n" for step, ret in held)
+    folder, finished, config = write_state(store, run, "done"), list(episodes), config or config_of(run)
+    rows = "".join(f"{step},{ret!r},100\n" for step, ret in finished)
     (folder / "episodes.csv").write_text("step,return,length\n" + rows)
     (folder / "updates.csv").write_text(UPDATES)
-    (folder / "config.yaml").write_text(f"seed: {run['seed']}\nsurrogate:\n  name: {run['setting']}\n")
-    result = {key: run[key] for key in ("env", "setting", "seed")} | {"run": run["hash"], "score": score}
-    result |= {"episodes": len(held), "steps": STEPS, "seconds": 30.5, "code": "0" * 8, "commit": "c" * 40}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    result = {key: getattr(run, key) for key in ("run", "env", "setting", "setting_hash", "seed")} | {"score": score}
+    result |= {"suite": config["env"]["suite"], "algorithm": config["algorithm"]["name"], "surrogate": None}
+    result |= {"episodes": len(finished), "steps": STEPS, "seconds": 30.5, "pack_size": 1, "compiled": False}
+    result |= {"code": {"core": "0" * 8}, "commit": "c" * 40}
     (folder / "result.json").write_text(json.dumps(result | keys))
     return folder
 
 
-def write_sweep(store: Path, scores: Sequence[float], sweep: str = "mine", **keys: Any) -> list[Entry]:
+def write_sweep(store: Path, scores: Sequence[float], sweep: str = "mine", **keys: Any) -> list[RunRow]:
     """A sweep of finished runs, one seed for each score."""
     entries = [entry(seed=seed, **keys) for seed in range(len(scores))]
     for run, score in zip(entries, scores, strict=True):
@@ -68,12 +88,22 @@ def write_sweep(store: Path, scores: Sequence[float], sweep: str = "mine", **key
     return entries
 
 
-def write_randoms(store: Path, env: str = "Hopper-v5", *, untrained: float = 0.0, uniform: float = 0.0) -> None:
-    """The sweep `random`: one run for each reading of a random policy."""
-    entries = [entry(env, 0, name, f"random-{name}") for name in ("untrained", "uniform")]
-    for run, score in zip(entries, (untrained, uniform), strict=True):
-        write_done(store, run, score)
-    write_list(store, entries, "random")
+def write_randoms(
+    store: Path, env: str = "Hopper-v5", *, untrained: float = 0.0, uniform: float = 0.0, sweep: str | None = "random"
+) -> None:
+    """One run for each reading of a random policy, and the sweep that lists them."""
+    entries = [entry(env, 0, name, f"random {name}") for name in ("untrained", "uniform")]
+    for run, score, policy in zip(entries, (untrained, uniform), ("untrained", "uniform"), strict=True):
+        write_done(store, run, score, config=config_of(run, "random", policy=policy))
+    if sweep is not None:
+        write_list(store, entries, sweep)
+
+
+def load(store: Path, sweep: str = "mine") -> Runs:
+    """A sweep that a store must have."""
+    runs = load_sweep(sweep, store)
+    assert runs is not None
+    return runs
 
 
 def complaint(call: Any, *arguments: Any) -> str:
@@ -85,7 +115,7 @@ def complaint(call: Any, *arguments: Any) -> str:
     return sentence
 
 
-class Told(NamedTuple):
+class Answer(NamedTuple):
     """What a command ended with."""
 
     status: int
@@ -94,30 +124,30 @@ class Told(NamedTuple):
 
 
 class Analysis:
-    """`python -m analysis` in a folder of its own, where the store is `outputs`."""
+    """`ppo-analysis` in a folder of its own, where the store is `outputs`."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self.capsys, self.store = folder, capsys, folder / "outputs"
 
-    def __call__(self, *words: str) -> Told:
+    def __call__(self, *words: str) -> Answer:
         self.capsys.readouterr()
-        return Told(main(words), *self.capsys.readouterr())
+        return Answer(main(words), *self.capsys.readouterr())
 
     def prints(self, *words: str) -> str:
         """What a command prints that must not fail."""
-        told = self(*words)
-        assert (told.status, told.err) == (0, "")
-        return told.out
+        answer = self(*words)
+        assert (answer.status, answer.err) == (0, "")
+        return answer.out
 
     def refuses(self, *words: str) -> str:
         """The one line with which a command ends that must not write anything."""
         before = self.files()
-        told = self(*words)
-        assert (told.status, told.out) == (2, "")
-        assert told.err.count("\n") == 1
-        assert told.err.endswith(".\n")
+        answer = self(*words)
+        assert (answer.status, answer.out) == (2, "")
+        assert answer.err.count("\n") == 1
+        assert answer.err.endswith(".\n")
         assert self.files() == before
-        return told.err.rstrip("\n")
+        return answer.err.rstrip("\n")
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.folder)): p.read_bytes() for p in self.folder.rglob("*") if p.is_file()}

@@ -1,21 +1,26 @@
-"""What `python -m analysis` prints and writes, on stores made by hand, and the one line that it says to a mistake."""
+"""What `ppo-analysis` prints and writes, on stores made by hand, and the one line with which it refuses a mistake."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from analysis.command import commands
+from ppo.runs.published import read
 from tests.analysis.folders import (
     Analysis,
     cells,
+    config_of,
     entry,
     write_done,
     write_list,
-    write_randoms,
     write_state,
-    write_sweep,
 )
 
 # -- table 1 -----------------------------------------------------------------------------------------------------------
@@ -27,11 +32,11 @@ def test_table_1_normalises_by_the_random_policy_and_the_best_run(two: Analysis)
     assert told == ["0.67", "0.33", "to", "1.00", "2/2", "-", "-", "1.00", "0.50", "1.00"]
 
 
-def test_a_table_says_what_it_lacks(two: Analysis) -> None:
+def test_a_table_reports_missing_runs(two: Analysis) -> None:
     write_list(two.store, [entry(seed=seed) for seed in range(3)])
     out = two.prints("table1", "--sweep", "mine")
     assert cells(out, "Clip")[4] == "2/3"
-    assert "Incomplete: 2 of 3 runs are done (1 new)." in out
+    assert "2 of 3 runs are done" in out
 
 
 def test_raw_scores_by_task_are_printed_when_asked(two: Analysis) -> None:
@@ -51,10 +56,43 @@ def test_a_table_is_written_in_every_format(two: Analysis) -> None:
     assert pd.read_csv("new/tables/table1.csv").score[0] == pytest.approx(2 / 3)
 
 
-def test_a_store_may_lie_anywhere(two: Analysis) -> None:
+def test_the_store_may_be_anywhere_and_is_named_as_for_hydra(two: Analysis) -> None:
     two.store.rename(two.folder / "elsewhere")
     assert two("table1", "--sweep", "mine").status == 2
-    assert "2/2" in two.prints("table1", "--sweep", "mine", "--store", "elsewhere")
+    assert "2/2" in two.prints("table1", "--sweep", "mine", "outputs=elsewhere")
+    assert "2/2" in two.prints("table1", "outputs=elsewhere", "--sweep", "mine")
+
+
+def test_raw_scores_are_printed_where_nothing_can_be_normalised(analysis: Analysis) -> None:
+    run = entry("CartPole-v1")
+    write_done(analysis.store, run, 20.0, config=config_of(run, suite="gymnasium"))
+    write_list(analysis.store, [run])
+    out = analysis.prints("table1", "--sweep", "mine")
+    assert cells(out.partition("Scores by task")[0], "Clip")[0] == "-"
+    assert cells(out.partition("Scores by task")[2], "Clip")[0] == "20.0"
+    assert "ppo-sweeps run random env=gymnasium env.id=CartPole-v1" in out
+    analysis.prints("report", "--sweep", "mine")
+    assert "ppo-sweeps run random" in Path("outputs/report-mine.html").read_text()
+
+
+@pytest.mark.parametrize("command", ["table1", "robust", "scores", "drift", "figure3", "table2"])
+def test_json_is_one_document_with_the_numbers_of_the_tables(two: Analysis, command: str) -> None:
+    if command == "table2":
+        other = entry(label="Other", setting="other")
+        write_done(two.store, other, 5.0)
+        write_list(two.store, [entry(), other])
+    document = json.loads(two.prints(command, "--sweep", "mine", "--json", "--out", "new"))
+    (table,) = document["tables"]
+    assert table["rows"]
+    assert any(f"{table['name']}.csv" in path for path in document["written"])
+
+
+def test_a_terminal_that_is_not_utf_8_gets_question_marks(two: Analysis) -> None:
+    code = "import sys; from analysis.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "scores", "--sweep", "mine"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(words, capture_output=True, check=True, env=environment)
+    assert b"20.0 ? 14.1" in done.stdout
 
 
 # -- tables 2 to 5, scores ---------------------------------------------------------------------------------------------
@@ -84,15 +122,14 @@ def test_table_2_counts_a_csv(analysis: Analysis) -> None:
 def test_tables_3_to_5_are_printed_without_any_run(analysis: Analysis, name: str, horizon: str) -> None:
     out = analysis.prints(name, "--out", "tables")
     assert f"Table {name[-1]}: PPO hyperparameters" in out
-    assert cells(out, "Horizon (T)") == ["horizon", horizon, horizon]
+    assert cells(out, "Horizon (T)") == ["algorithm.horizon", horizon, horizon]
     assert {path.name for path in Path("tables").iterdir()} == {f"{name}.{k}" for k in ("md", "tex", "html", "csv")}
     assert pd.read_csv(f"tables/{name}.csv").value[0] == horizon
 
 
-def test_scores_are_a_row_of_markdown_for_each_task_and_setting(two: Analysis) -> None:
-    head, _, row = two.prints("scores", "--sweep", "mine").splitlines()
-    assert head.startswith("| task | setting | runs |")
-    assert row.startswith("| Hopper-v5 | clip | 2 | 30 | 20.0 ± 14.1 | 19.5 | 2330 |")
+def test_scores_have_a_row_for_each_task_and_setting(two: Analysis) -> None:
+    row = cells(two.prints("scores", "--sweep", "mine"), "Hopper-v5")
+    assert row == ["Clip", "2", "30", "20.0", "±", "14.1", "19.5", "2330", *row[8:]]
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
@@ -104,37 +141,47 @@ def test_figure_1_is_drawn_without_any_run_beside_the_runs(analysis: Analysis) -
     assert all(Path(path).stat().st_size > 0 for path in paths)
 
 
-def test_figure_3_is_written_and_what_it_lacks_is_told(two: Analysis) -> None:
+def test_figure_3_is_written_and_missing_runs_are_reported(two: Analysis) -> None:
     write_list(two.store, [entry(seed=seed) for seed in range(3)])
     out = two.prints("figure3", "--sweep", "mine", "--out", "pictures")
     pictures = {f"figure3.{kind}" for kind in ("pdf", "png", "svg")}
     tables = {f"figure3_ends.{kind}" for kind in ("csv", "html", "md", "tex")}
     assert {path.name for path in Path("pictures").iterdir()} == pictures | tables
-    assert "Incomplete: 2 of 3 runs are done (1 new)." in out.splitlines()
+    assert "2 of 3 runs are done" in out
+
+
+def test_figures_and_the_report_go_to_the_store_that_was_named(two: Analysis) -> None:
+    two.store.rename(two.folder / "elsewhere")
+    two.prints("figure3", "--sweep", "mine", "outputs=elsewhere")
+    two.prints("report", "--sweep", "mine", "outputs=elsewhere")
+    assert Path("elsewhere/figures/figure3.png").exists()
+    assert Path("elsewhere/report-mine.html").exists()
+    assert not two.store.exists()
 
 
 # -- publish -----------------------------------------------------------------------------------------------------------
 
 
-def test_publishing_writes_the_list_and_a_record_of_each_finished_run(two: Analysis) -> None:
+def test_publishing_writes_one_file_with_the_list_and_each_finished_run(two: Analysis) -> None:
     entries = [entry(seed=seed) for seed in range(3)]
     write_list(two.store, entries)
-    write_state(two.store, entries[2], "running")
+    write_state(two.store, entries[2], "failed")
     before = set(two.files())
-    out = two.prints("publish", "mine")
-    assert out.startswith("2 of 3 runs, ")
-    assert out.endswith(" KiB, under outputs/published\n")
-    records = {f"outputs/published/{run['folder']}.json" for run in entries[:2]}
-    assert set(two.files()) - before == records | {"outputs/published/sweeps/mine/runs.json"}
+    assert two.prints("publish", "mine").startswith("2 of 3 runs, ")
+    assert set(two.files()) - before == {"outputs/published/mine.json.gz"}
+    published = read(Path("outputs/published/mine.json.gz"))
+    assert published.runs == entries
+    assert set(published.records) == {run.run for run in entries[:2]}
 
 
 def test_published_runs_give_the_tables_and_figures_of_their_folders(two: Analysis) -> None:
     for sweep in ("mine", "random"):
         two.prints("publish", sweep, "--out", "kept")
-    for words in (["table1", "--by-task"], ["scores"]):
-        told = [two.prints(*words, "--sweep", "mine", "--store", store) for store in ("outputs", "kept")]
-        assert told[0] == told[1]
-    assert two("figure3", "--sweep", "mine", "--store", "kept").status == 0
+    for words in (["table1", "--by-task"], ["scores"], ["drift"]):
+        printed = [two.prints(*words, "--sweep", "mine", f"outputs={store}") for store in ("outputs", "kept")]
+        lines = [[line for line in out.splitlines() if "published" not in line] for out in printed]
+        assert lines[0] == lines[1]
+    assert two("figure3", "--sweep", "mine", "outputs=kept").status == 0
 
 
 @pytest.mark.parametrize("store", ["outputs", "outputs/published"])
@@ -144,7 +191,7 @@ def test_both_metrics_are_counted_of_folders_and_of_published_runs(analysis: Ana
     write_done(analysis.store, entries[1], 2.0, [(10, 1.0), (20, 3.0)])
     write_list(analysis.store, entries)
     analysis.prints("publish", "mine")
-    out = analysis.prints("table2", "--sweep", "mine", "--store", store)
+    out = analysis.prints("table2", "--sweep", "mine", f"outputs={store}")
     assert cells(out, "(1) mean episode reward over all of training") == ["1", "0", "0"]
     assert cells(out, "(2) mean episode reward over last 100 episodes") == ["0", "1", "0"]
 
@@ -160,45 +207,34 @@ def test_publishing_again_changes_nothing(two: Analysis) -> None:
 
 
 @pytest.mark.parametrize("command", ["table1", "table2", "figure3", "scores"])
-def test_a_sweep_that_is_nowhere_is_told_with_the_command_that_makes_it(analysis: Analysis, command: str) -> None:
-    made = "no run of sweep absent under outputs or outputs/published: python -m sweeps run absent makes them."
-    assert analysis.refuses(command, "--sweep", "absent") == made
+def test_a_sweep_that_is_nowhere_is_refused_with_the_command_that_trains_it(analysis: Analysis, command: str) -> None:
+    assert "ppo-sweeps run absent" in analysis.refuses(command, "--sweep", "absent")
 
 
 def test_a_sweep_that_is_nowhere_is_not_published(analysis: Analysis) -> None:
-    made = "no run of sweep absent under outputs: python -m sweeps run absent makes them."
-    assert analysis.refuses("publish", "absent") == made
+    assert "ppo-sweeps run absent" in analysis.refuses("publish", "absent")
+
+
+@pytest.mark.parametrize("word", ["outputs=nowhere", "outputs=", "outputs=outputs/sweeps/mine/runs.json"])
+def test_a_store_that_is_no_folder_is_refused(two: Analysis, word: str) -> None:
+    assert two.refuses("table1", "--sweep", "mine", word) == f"{word} is invalid: expected an existing folder."
+
+
+@pytest.mark.parametrize("word", ["store=outputs", "outputz=outputs"])
+def test_another_key_is_refused(two: Analysis, word: str) -> None:
+    assert two.refuses("table1", word) == f"{word} is invalid: expected outputs=FOLDER."
 
 
 @pytest.mark.parametrize("words", [["table1", "--sweep"], ["figure3", "--sweep"], ["publish"]])
-def test_a_list_of_runs_that_cannot_be_read_is_told(two: Analysis, words: list[str]) -> None:
+def test_a_list_of_runs_that_cannot_be_read_is_reported(two: Analysis, words: list[str]) -> None:
     Path("outputs/sweeps/mine/runs.json").write_text('{"runs": [')
-    assert two.refuses(*words, "mine").startswith("outputs/sweeps/mine/runs.json cannot be read as a list of runs: ")
+    assert "outputs/sweeps/mine/runs.json is not a readable list of runs" in two.refuses(*words, "mine")
 
 
 @pytest.mark.parametrize("command", ["table1", "figure3"])
 def test_a_sweep_of_which_nothing_is_done_has_nothing_to_show(two: Analysis, command: str) -> None:
     write_list(two.store, [entry("Reacher-v5")])
-    assert two.refuses(command, "--sweep", "mine", "--out", "new").startswith("no run of sweep mine is done: ")
-
-
-def test_no_random_policy_is_told_with_the_command_that_makes_one(analysis: Analysis) -> None:
-    write_sweep(analysis.store, [1.0])
-    sentence = analysis.refuses("table1", "--sweep", "mine", "--out", "new")
-    assert sentence.startswith("no run of sweep random under outputs or ")
-    assert sentence.endswith(": python -m sweeps run random makes them.")
-
-
-def test_a_task_without_a_random_policy_is_named(two: Analysis) -> None:
-    write_randoms(two.store, "Swimmer-v5")
-    sentence = two.refuses("table1", "--sweep", "mine", "--out", "new")
-    assert sentence.startswith("Hopper-v5 has no random policy (random-untrained) to be 0: ")
-
-
-def test_runs_of_one_setting_with_different_lengths_are_refused(two: Analysis) -> None:
-    write_done(two.store, entry(seed=1), 30.0, steps=4000)
-    sentence = two.refuses("table1", "--sweep", "mine", "--out", "new")
-    assert sentence == "'Clip' on Hopper-v5 mixes runs of 2000 and 4000 steps: one config is needed."
+    assert two.refuses(command, "--sweep", "mine", "--out", "new").startswith("no run of sweep mine is done")
 
 
 @pytest.mark.parametrize(
@@ -208,11 +244,11 @@ def test_runs_of_one_setting_with_different_lengths_are_refused(two: Analysis) -
         ("", "scores.csv cannot be read: "),
         ("name,A,B\nPong,1,2\n", "scores.csv has columns name,A,B: "),
         ("game,A\nPong,1\n", "scores.csv has columns game,A: "),
-        ("game,A,B\nPong,1,2\nQbert,1,\n", "scores.csv, line 3 (Qbert), cannot be read: "),
-        ("game,A,B\nPong,1,many\n", "scores.csv, line 2 (Pong), cannot be read: "),
+        ("game,A,B\nPong,1,2\nQbert,1,\n", "scores.csv, line 3 (Qbert), is invalid"),
+        ("game,A,B\nPong,1,many\n", "scores.csv, line 2 (Pong), is invalid"),
     ],
 )
-def test_a_csv_of_scores_that_cannot_be_read_is_told(analysis: Analysis, content: str | None, start: str) -> None:
+def test_a_csv_of_scores_that_cannot_be_read_is_reported(analysis: Analysis, content: str | None, start: str) -> None:
     if content is not None:
         Path("scores.csv").write_text(content)
     assert analysis.refuses("table2", "--csv", "scores.csv", "--out", "new").startswith(start)
@@ -220,9 +256,18 @@ def test_a_csv_of_scores_that_cannot_be_read_is_told(analysis: Analysis, content
 
 @pytest.mark.parametrize("words", [["figure3", "--sweep", "mine"], ["scores", "--sweep", "mine"], ["publish", "mine"]])
 def test_damaged_episodes_are_named_with_their_line(two: Analysis, words: list[str]) -> None:
-    path = Path("outputs") / entry()["folder"] / "episodes.csv"
+    path = Path("outputs") / entry().folder / "episodes.csv"
     path.write_text("step,return,length\n100,1.0,100\n200,oops,100\n")
-    assert two.refuses(*words) == f"{path}, line 3, cannot be read: step, return are needed."
+    assert two.refuses(*words).startswith(f"{path}, line 3, is invalid")
+
+
+def test_every_command_has_a_help_of_its_own(analysis: Analysis) -> None:
+    assert len({command.name for command in commands()}) == len(commands()) >= 14
+    for command in commands():
+        with pytest.raises(SystemExit) as ended:
+            analysis(command.name, "--help")
+        assert ended.value.code == 0
+        assert "outputs=FOLDER" in analysis.capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [[], ["table9"], ["table1", "--sweeps"], ["publish"], ["figure1", "--sweep", "mine"]])
@@ -230,4 +275,4 @@ def test_a_command_that_does_not_exist_ends_with_the_usage(analysis: Analysis, w
     with pytest.raises(SystemExit) as ended:
         analysis(*words)
     assert ended.value.code == 2
-    assert "usage: python -m analysis" in analysis.capsys.readouterr().err
+    assert "usage: ppo-analysis" in analysis.capsys.readouterr().err

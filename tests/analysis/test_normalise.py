@@ -7,14 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.normalise import BESTS, CHOSEN, RANDOMS, Reference, load_reference, make_reference
+from analysis.normalise import BESTS, CHOSEN, Reference, load_reference, make_reference
+from analysis.randoms import POLICIES, Randoms
 from tests.analysis.folders import complaint
 
-READINGS = [(random, best) for random in RANDOMS for best in BESTS]
+READINGS = [(random, best) for random in POLICIES for best in BESTS]
 
 
 def frame_of(column: str, *rows: tuple[str, str, float]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=[column, "env", "score"])
+    return pd.DataFrame(rows, columns=[column, "env", "score"]).assign(algorithm="ppo")
 
 
 def runs() -> pd.DataFrame:
@@ -28,20 +29,14 @@ def runs() -> pd.DataFrame:
     )
 
 
-def random_runs() -> pd.DataFrame:
-    return frame_of(
-        "setting",
-        *[("random-untrained", "Hopper", score) for score in (8.0, 12.0)],
-        *[("random-uniform", "Hopper", score) for score in (19.0, 20.0, 21.0)],
-        ("random-untrained", "Reacher", -45.0),
-        ("random-uniform", "Reacher", -40.0),
-    )
+def random_runs() -> Randoms:
+    return Randoms({"untrained": {"Hopper": 10.0, "Reacher": -45.0}, "uniform": {"Hopper": 20.0, "Reacher": -40.0}}, {})
 
 
 # -- the reference -----------------------------------------------------------------------------------------------------
 
 
-def test_a_random_score_is_the_mean_of_its_runs_on_the_task() -> None:
+def test_0_is_what_random_policies_score() -> None:
     reference = make_reference(runs(), random_runs())
     assert reference.random == {
         "untrained": {"Hopper": 10, "Reacher": -45},
@@ -58,20 +53,29 @@ def test_the_best_is_a_single_run_or_the_mean_of_a_setting() -> None:
 
 
 def test_random_policies_of_other_tasks_are_left_out() -> None:
-    more = pd.concat([random_runs(), frame_of("setting", ("random-uniform", "Ant", 1.0))])
+    more = random_runs()
+    more.scores["uniform"]["Ant"] = 1.0
     assert make_reference(runs(), more) == make_reference(runs(), random_runs())
 
 
-@pytest.mark.parametrize("setting", ["random-untrained", "random-uniform"])
-def test_a_task_without_a_random_policy_is_told_with_the_command_that_makes_one(setting: str) -> None:
-    random = random_runs()
-    random = random[(random.env != "Reacher") | (random.setting != setting)]
-    sentence = complaint(make_reference, runs(), random)
-    assert sentence == f"Reacher has no random policy ({setting}) to be 0: python -m sweeps run random makes one."
+def test_random_policies_among_the_runs_are_not_the_best() -> None:
+    lucky = frame_of("label", ("Random", "Hopper", 1e6)).assign(algorithm="random")
+    assert make_reference(pd.concat([runs(), lucky]), random_runs()).best["run"]["Hopper"] == 100
 
 
-def test_of_several_tasks_without_a_random_policy_the_first_is_told() -> None:
-    assert complaint(make_reference, runs(), random_runs()[:0]).startswith("Hopper has no random policy")
+def test_a_task_without_a_random_policy_is_not_normalised_and_the_reason_is_given() -> None:
+    randoms = random_runs()
+    del randoms.scores["untrained"]["Reacher"]
+    reference = make_reference(runs(), randoms._replace(missing={"Reacher": "train one"}))
+    assert (reference.covers("Hopper"), reference.covers("Reacher")) == (True, False)
+    values = reference.normalise(runs(), *CHOSEN)
+    assert values.isna().tolist() == (runs().env == "Reacher").tolist()
+    assert reference.explain(["Hopper", "Reacher"]) == ["Not normalised: Reacher: train one."]
+
+
+def test_tasks_with_the_same_reason_are_one_note() -> None:
+    reference = Reference({"untrained": {}, "uniform": {}}, {"run": {}, "setting": {}}, {"A": "why", "B": "why"})
+    assert reference.explain(["A", "B"]) == ["Not normalised: A, B: why."]
 
 
 # -- normalised scores -------------------------------------------------------------------------------------------------
@@ -125,8 +129,9 @@ def test_the_unit_and_the_zero_of_raw_scores_do_not_matter(
     def moved(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(score=factor * frame.score + offset)
 
+    zeros = {name: {e: factor * v + offset for e, v in s.items()} for name, s in random_runs().scores.items()}
     usual = make_reference(runs(), random_runs()).normalise(runs(), random, best)
-    other = make_reference(moved(runs()), moved(random_runs())).normalise(moved(runs()), random, best)
+    other = make_reference(moved(runs()), Randoms(zeros, {})).normalise(moved(runs()), random, best)
     assert other.tolist() == pytest.approx(usual.tolist(), abs=1e-9)
 
 
@@ -134,8 +139,11 @@ def test_the_unit_of_one_task_does_not_matter_to_another() -> None:
     def moved(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(score=frame.score.where(frame.env == "Hopper", 5 * frame.score + 2))
 
+    zeros = random_runs()
+    for scores in zeros.scores.values():
+        scores["Reacher"] = 5 * scores["Reacher"] + 2
     usual = make_reference(runs(), random_runs()).normalise(runs(), *CHOSEN)
-    other = make_reference(moved(runs()), moved(random_runs())).normalise(moved(runs()), *CHOSEN)
+    other = make_reference(moved(runs()), zeros).normalise(moved(runs()), *CHOSEN)
     assert other.tolist() == pytest.approx(usual.tolist())
 
 
@@ -163,18 +171,17 @@ def test_a_frozen_reference_does_not_move_when_a_better_run_comes(tmp_path: Path
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"random": {}}', '{"best": {}}'])
-def test_what_is_no_frozen_reference_is_told_with_the_option_that_writes_one(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_reference_is_reported_with_the_option_that_writes_one(tmp_path: Path, content: str) -> None:
     path = tmp_path / "reference.json"
     path.write_text(content, encoding="utf-8")
-    sentence = complaint(load_reference, path)
-    assert sentence == f"{path} cannot be read as a frozen reference: --freeze {path} writes one."
+    assert f"--freeze {path}" in complaint(load_reference, path)
 
 
-def test_a_frozen_reference_that_is_not_there_is_told_too(tmp_path: Path) -> None:
-    assert "cannot be read as a frozen reference" in complaint(load_reference, tmp_path / "absent.json")
+def test_a_frozen_reference_that_is_not_there_is_reported_too(tmp_path: Path) -> None:
+    assert "is not a readable reference" in complaint(load_reference, tmp_path / "absent.json")
 
 
-def test_a_frozen_reference_that_is_no_text_is_told_too(tmp_path: Path) -> None:
+def test_a_frozen_reference_that_is_binary_is_reported_too(tmp_path: Path) -> None:
     path = tmp_path / "reference.json"
     path.write_bytes(b"\x80\x02}q\x00")
-    assert "cannot be read as a frozen reference" in complaint(load_reference, path)
+    assert "is not a readable reference" in complaint(load_reference, path)

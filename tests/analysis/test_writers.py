@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from analysis.writers import FORMATS, Table, csv, latex, markdown, number, page, score, terminal
+from analysis.writers import FORMATS, Table, csv, html_table, latex, markdown, number, print_table, score, to_json
 
 TINY = Table(
     title="Table 0",
@@ -82,7 +82,7 @@ def table_of(cell: str, *, columns: int = 2) -> Table:
 
 def printed(table: Table, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False, markup=False)
-    terminal(table, console)
+    print_table(table, console)
     return console.file.getvalue()
 
 
@@ -103,7 +103,7 @@ def test_a_table_without_notes_ends_with_its_last_row() -> None:
     bare = TINY._replace(notes=[])
     assert markdown(bare).endswith("| None | -0.20 | 4/4 |\n")
     assert r"\caption{Table 0.}" in latex(bare)
-    assert page(bare).rstrip().endswith("</table>")
+    assert html_table(bare).rstrip().endswith("</table>")
     assert printed(bare).splitlines()[-1].startswith("None")
 
 
@@ -150,7 +150,7 @@ def test_what_latex_would_obey_is_escaped_in_cells_and_caption(text: str, escape
 
 @pytest.mark.parametrize(("text", "escaped"), [("<b>", "&lt;b&gt;"), ("&", "&amp;"), ("&lt;", "&amp;lt;")])
 def test_what_html_would_obey_is_escaped_everywhere(text: str, escaped: str) -> None:
-    written = page(table_of(text))
+    written = html_table(table_of(text))
     assert written.count(escaped) == 6  # caption, two columns, two cells, a note
     assert f"<th>{escaped}</th><td>{escaped}</td>" in written
 
@@ -163,7 +163,7 @@ def test_html_is_read_back_as_what_was_written() -> None:
             found.append(data)
 
     reader = Reader()
-    reader.feed(page(table_of(NASTY)))
+    reader.feed(html_table(table_of(NASTY)))
     reader.close()
     assert [text for text in found if text.strip()] == [NASTY] * 6
     assert html.unescape(html.escape(NASTY)) == NASTY
@@ -187,6 +187,17 @@ def test_brackets_are_printed_and_are_no_markup_of_the_terminal() -> None:
 def test_a_long_note_is_not_broken_into_lines() -> None:
     note = "word " * 40 + "end."
     assert printed(TINY._replace(notes=[note])).splitlines()[-1] == note
+
+
+def test_json_keeps_every_digit_and_has_null_for_what_is_missing() -> None:
+    assert to_json(TINY) == {
+        "title": "Table 0",
+        "notes": TINY.notes,
+        "rows": [
+            {"label": "Clipping", "score": 0.55, "low": 1 / 3, "done": 3},
+            {"label": "None", "score": -0.2, "low": None, "done": 4},
+        ],
+    }
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from analysis.results import drift
-from analysis.store import load_sweep
-from tests.analysis.folders import Analysis, entry, write_done, write_list, write_state
+from ppo.runs.row import RunRow
+from tests.analysis.folders import Analysis, entry, load, write_done, write_list, write_state
 
 NONE, CLIP = "No clipping", "Clipping"
 
@@ -26,14 +26,14 @@ def store(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write_updates(store: Path, run: dict[str, object], score: float, rows: str) -> None:
+def write_updates(store: Path, run: RunRow, score: float, rows: str) -> None:
     """A finished run whose returns fall to ten times its score, and rise again."""
     folder = write_done(store, run, score, [(500, score), (1000, 10 * score), (2000, score)])
     (folder / "updates.csv").write_text("step,kl,entropy,skipped,steps_per_second\n" + rows)
 
 
 def test_a_row_of_each_finished_run(store: Path) -> None:
-    frame = drift.compute(load_sweep("mine", store))
+    frame = drift.compute(load(store))
     assert list(frame[["label", "seed", "score", "worst"]].itertuples(index=False, name=None)) == [
         (NONE, 0, -50.0, -500.0),
         (NONE, 1, -150.0, -1500.0),
@@ -43,7 +43,7 @@ def test_a_row_of_each_finished_run(store: Path) -> None:
 
 
 def test_the_table_says_from_where_to_where_the_seeds_go(store: Path) -> None:
-    runs = load_sweep("mine", store)
+    runs = load(store)
     table = drift.to_table(drift.compute(runs), runs)
     assert table.rows == [
         [NONE, "Reacher-v5", "-100 ± 70.7 (2/3)", "-1500", "0.25 to 0.75", "5000", "2.8", "-3.5 to 1.5", "5"],
@@ -53,7 +53,7 @@ def test_the_table_says_from_where_to_where_the_seeds_go(store: Path) -> None:
 
 
 def test_the_figure_has_a_dot_for_each_run_at_its_settings_line(store: Path) -> None:
-    figure = drift.draw(drift.compute(load_sweep("mine", store)))
+    figure = drift.draw(drift.compute(load(store)))
     scores, kl, entropy = figure.axes
     assert [label.get_text() for label in scores.get_yticklabels()] == [NONE, CLIP]
     assert [(list(line.get_xdata()), list(line.get_ydata())) for line in scores.lines] == [
@@ -67,22 +67,23 @@ def test_the_figure_has_a_dot_for_each_run_at_its_settings_line(store: Path) -> 
 
 
 def test_scores_that_fell_far_are_drawn_on_a_logarithmic_axis_with_marks(store: Path) -> None:
-    frame = drift.compute(load_sweep("mine", store))
+    frame = drift.compute(load(store))
     frame.loc[0, "score"] = -2e4
     scores = drift.draw(frame).axes[0]
     assert scores.get_xscale() == "symlog"
     assert list(scores.get_xticks()) == [-1e4, 0]
 
 
-def test_the_command_prints_the_table_and_writes_it_and_the_figure(
-    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(store)
-    (store / "outputs").mkdir()
-    for name in ("runs", "sweeps"):
-        (store / name).rename(store / "outputs" / name)
-    analysis = Analysis(store, capsys)
-    assert "0.25 to 0.75" in analysis.prints("drift", "--sweep", "mine", "--out", "tables")
+def test_labels_are_text_and_never_markup(store: Path) -> None:
+    frame = drift.compute(load(store)).replace({NONE: "50$ vs 60$", CLIP: r"$\foo$"})
+    figure = drift.draw(frame)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["50$ vs 60$", r"$\foo$"]
+    figure.savefig(store / "it.png")
+
+
+def test_the_command_prints_the_table_and_writes_it_and_the_figure(analysis: Analysis, store: Path) -> None:
+    out = analysis.prints("drift", "--sweep", "mine", f"outputs={store}", "--out", "tables")
+    assert "0.25 to 0.75" in out
     assert {path.name for path in Path("tables").iterdir()} == {
         f"drift.{kind}" for kind in ("md", "tex", "html", "csv", "pdf", "svg", "png")
     }

@@ -1,4 +1,4 @@
-"""Which settings are told apart, on hand-made scores with known differences."""
+"""Which settings differ significantly, on hand-made scores with known differences."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.normalise import BESTS, RANDOMS, Reference
+from analysis.normalise import BESTS, Reference
+from analysis.randoms import POLICIES
 from analysis.results import order
-from analysis.store import Runs, load_sweep
-from tests.analysis.folders import complaint, entry, write_done, write_list
+from analysis.store import Runs
+from tests.analysis.folders import complaint, entry, load, write_done, write_list
 
 SCORES = {  # label -> scores of seeds 0 and 1 on each of two tasks; the random policy has 0, the best run 100
     "High": ([90.0, 100.0], [98.0, 100.0]),
@@ -28,22 +29,22 @@ def runs_of(store: Path, scores: dict[str, tuple[list[float], ...]]) -> Runs:
                 entries.append(entry(env, seed, label, f"ppo-{label}"))
                 write_done(store, entries[-1], score=score)
     write_list(store, entries)
-    return load_sweep("mine", store)
+    return load(store)
 
 
 def compare(store: Path, scores: dict[str, tuple[list[float], ...]]) -> list[list[str]]:
     runs = runs_of(store, scores)
-    return order.to_table(order.compute(runs, reference(runs)), runs).rows
+    return order.to_table(order.compute(runs, reference(runs)), runs, reference(runs)).rows
 
 
 def reference(runs: Runs) -> Reference:
     """0 is 0 and 1 is the best run."""
     best = runs.frame.groupby("env").score.max()
     zero = dict.fromkeys(best.index, 0.0)
-    return Reference(dict.fromkeys(RANDOMS, zero), dict.fromkeys(BESTS, best.to_dict()))
+    return Reference(dict.fromkeys(POLICIES, zero), dict.fromkeys(BESTS, best.to_dict()), {})
 
 
-def test_settings_are_ranked_and_those_apart_are_told(tmp_path: Path) -> None:
+def test_settings_are_ranked_and_those_significantly_below_are_listed(tmp_path: Path) -> None:
     assert compare(tmp_path, SCORES) == [
         ["1. High", "0.97", "3", "3"],
         ["2. Wide", "0.50", "none", "none"],
@@ -71,7 +72,19 @@ def test_tasks_that_a_setting_lacks_do_not_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scores", [{"A": ([1.0, 2.0],)}, {"A": ([1.0],), "B": ([100.0],)}])
-def test_one_setting_or_one_seed_has_no_order(tmp_path: Path, scores: dict[str, tuple[list[float], ...]]) -> None:
+def test_one_setting_or_one_seed_cannot_be_compared(tmp_path: Path, scores: dict[str, tuple[list[float], ...]]) -> None:
     runs = runs_of(tmp_path, scores)
-    sentence = complaint(order.compute, runs, reference(runs))
-    assert sentence == "sweep mine has no order yet: two settings with two finished seeds each are needed."
+    assert "too few normalised scores" in complaint(order.compute, runs, reference(runs))
+
+
+def test_without_a_normalised_score_the_reason_is_given(tmp_path: Path) -> None:
+    runs = runs_of(tmp_path, SCORES)
+    nothing = Reference(
+        {name: {} for name in POLICIES}, {name: {} for name in BESTS}, dict.fromkeys(TASKS, "train one")
+    )
+    assert "train one" in complaint(order.compute, runs, nothing)
+
+
+def test_settings_without_a_common_task_cannot_be_compared(tmp_path: Path) -> None:
+    runs = runs_of(tmp_path, {"A": ([100.0, 100.0],), "B": ([], [1.0, 2.0])})
+    assert "too few normalised scores" in complaint(order.compute, runs, reference(runs))

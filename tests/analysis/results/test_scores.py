@@ -2,58 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from analysis.records import Record, publish, read_published, read_run
-from analysis.results.scores import Published, late_return, read_published_scores, score_rows, to_markdown
-from tests.analysis.folders import entry, write_done, write_sweep
-
-HEAD = (
-    "| task | setting | runs | seconds | score, mean ± std | last 10 % of steps |"
-    " paper, Fig. 3 | baselines | others |\n|---|---|---|---|---|---|---|---|---|\n"
+from analysis.records import read_run
+from analysis.results.scores import (
+    Published,
+    Row,
+    late_return,
+    name_in_reference,
+    read_published_scores,
+    score_rows,
+    to_table,
 )
+from ppo.runs.row import RunRow
+from tests.analysis.folders import config_of, entry, load, write_done, write_list, write_sweep
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> list[Record]:
+def store(tmp_path: Path) -> Path:
     """Three seeds of one setting on one task, which scored 10, 20 and 30."""
-    return [read_run(tmp_path / run["folder"]) for run in write_sweep(tmp_path, [10.0, 20.0, 30.0])]
+    write_sweep(tmp_path, [10.0, 20.0, 30.0])
+    return tmp_path
+
+
+def rows_of(store: Path, published: Sequence[Published] = (), runs: Sequence[RunRow] | None = None) -> list[Row]:
+    """The rows of the sweep, or of some runs."""
+    if runs is not None:
+        write_list(store, runs)
+    return score_rows(load(store), published)
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_is_mean_and_sample_deviation_over_seeds(records: list[Record]) -> None:
-    (row,) = score_rows(records, [])
-    assert (row.env, row.setting, row.runs, row.mean, row.deviation) == ("Hopper-v5", "clip", 3, 20.0, 10.0)
+def test_a_row_is_mean_and_sample_deviation_over_seeds(store: Path) -> None:
+    (row,) = rows_of(store)
+    assert (row.env, row.setting, row.runs, row.mean, row.deviation) == ("Hopper-v5", "Clip", 3, 20.0, 10.0)
 
 
-def test_one_run_has_no_deviation(records: list[Record]) -> None:
-    assert score_rows(records[:1], [])[0].deviation is None
+def test_one_run_has_no_deviation(store: Path) -> None:
+    assert rows_of(store, runs=[entry()])[0].deviation is None
 
 
-def test_the_time_of_a_row_is_that_of_its_slowest_run(records: list[Record]) -> None:
-    records[1] = records[1]._replace(seconds=45.5)
-    assert score_rows(records, [])[0].seconds == 45.5
+def test_the_time_of_a_row_is_that_of_its_slowest_run(store: Path) -> None:
+    (store / entry(seed=1).folder / "updates.csv").write_text("step,steps_per_second\n2000,40\n")
+    assert rows_of(store)[0].seconds == 50
 
 
 def test_rows_are_in_the_order_of_task_and_setting(tmp_path: Path) -> None:
     runs = [entry("Walker2d-v5"), entry("Hopper-v5", 0, "None", "none"), entry("Hopper-v5")]
-    rows = score_rows([read_run(write_done(tmp_path, run)) for run in runs], [])
-    assert [(row.env, row.setting) for row in rows] == [
-        ("Hopper-v5", "clip"),
-        ("Hopper-v5", "none"),
-        ("Walker2d-v5", "clip"),
+    for run in runs:
+        write_done(tmp_path, run)
+    assert [(row.env, row.setting) for row in rows_of(tmp_path, runs=runs)] == [
+        ("Hopper-v5", "Clip"),
+        ("Hopper-v5", "None"),
+        ("Walker2d-v5", "Clip"),
     ]
 
 
 # -- the last tenth of the steps ---------------------------------------------------------------------------------------
 
 
-def test_the_last_tenth_of_the_steps_is_averaged_over_its_episodes(records: list[Record]) -> None:
-    assert late_return(records[0]) == 19.5  # those that ended at steps 1900 and 2000
+def test_the_last_tenth_of_the_steps_is_averaged_over_its_episodes(store: Path) -> None:
+    assert late_return(read_run(store / entry().folder)) == 19.5  # those that ended at steps 1900 and 2000
 
 
 def test_an_episode_counts_as_much_as_any_other_of_the_last_tenth(tmp_path: Path) -> None:
@@ -63,21 +77,23 @@ def test_an_episode_counts_as_much_as_any_other_of_the_last_tenth(tmp_path: Path
 
 def test_the_last_tenth_of_a_row_is_a_mean_over_seeds(tmp_path: Path) -> None:
     both = [[(2000, 1.0)], [(1990, 4.0), (1995, 6.0)]]
-    records = [read_run(write_done(tmp_path, entry(seed=i), episodes=held)) for i, held in enumerate(both)]
-    assert score_rows(records, [])[0].late == 3.0
+    runs = [entry(seed=seed) for seed in range(2)]
+    for run, episodes in zip(runs, both, strict=True):
+        write_done(tmp_path, run, episodes=episodes)
+    assert rows_of(tmp_path, runs=runs)[0].late == 3.0
 
 
 # -- published scores --------------------------------------------------------------------------------------------------
 
 
-def test_published_scores_stand_beside_ours(records: list[Record]) -> None:
+def test_published_scores_are_beside_ours(store: Path) -> None:
     published = [
         Published("Hopper", "PPO paper Fig.3 (somebody)", "curve end", 2330.0),
         Published("Hopper", "a", "last 100 training episodes", 2000.0),
         Published("Hopper", "b", "max over evaluations", 9999.0),
         Published("Reacher", "c", "last 100 training episodes", -4.0),
     ]
-    (row,) = score_rows(records, published)
+    (row,) = rows_of(store, published)
     assert (row.paper, row.baselines, row.others) == (2330.0, None, [2000.0])
 
 
@@ -88,20 +104,26 @@ def test_only_scores_after_a_million_steps_are_read(tmp_path: Path) -> None:
         "Hopper,TRPO,1,,1M,m,b",
         "Hopper,PPO,2,,3M,m,c",
     ]
-    (tmp_path / "held.csv").write_text("\n".join(lines) + "\n")
-    held = [Published("Hopper", "a", "m", 2330.0), Published("Hopper", "b", "m", 1.0, "TRPO")]
-    assert read_published_scores(tmp_path / "held.csv") == held
+    (tmp_path / "scores.csv").write_text("\n".join(lines) + "\n")
+    published = [Published("Hopper", "a", "m", 2330.0), Published("Hopper", "b", "m", 1.0, "TRPO")]
+    assert read_published_scores(tmp_path / "scores.csv") == published
 
 
-@pytest.mark.parametrize(("setting", "theirs"), [("trpo_2017", [1.0]), ("ppo-clip", [2330.0]), ("vpg", [])])
-def test_a_score_stands_beside_those_of_its_own_algorithm(tmp_path: Path, setting: str, theirs: list[float]) -> None:
-    held = [Published("Hopper", "a", "average episodic return", 2330.0)]
-    held.append(Published("Hopper", "b", "average episodic return", 1.0, "TRPO"))
-    (row,) = score_rows([read_run(write_done(tmp_path, entry(setting=setting)))], held)
+@pytest.mark.parametrize(("algorithm", "theirs"), [("trpo", [1.0]), ("ppo", [2330.0]), ("vpg", [])])
+def test_a_score_is_beside_those_of_its_own_algorithm(tmp_path: Path, algorithm: str, theirs: list[float]) -> None:
+    published = [Published("Hopper", "a", "average episodic return", 2330.0)]
+    published.append(Published("Hopper", "b", "average episodic return", 1.0, "TRPO"))
+    write_done(tmp_path, entry(), config=config_of(entry(), algorithm))
+    (row,) = rows_of(tmp_path, published, [entry()])
     assert row.others == theirs
 
 
-def test_the_papers_own_curves_of_all_seven_tasks_are_held() -> None:
+def test_a_trust_region_makes_a2c_another_algorithm() -> None:
+    assert name_in_reference({"name": "a2c", "trust_region": 1.0}) == "A2C+TR"
+    assert name_in_reference({"name": "a2c", "trust_region": None}) == "A2C"
+
+
+def test_the_papers_own_curves_of_all_seven_tasks_are_known() -> None:
     paper = {
         p.env: p.score
         for p in read_published_scores()
@@ -111,31 +133,20 @@ def test_the_papers_own_curves_of_all_seven_tasks_are_held() -> None:
     assert len(paper) == 7
 
 
-# -- Markdown ----------------------------------------------------------------------------------------------------------
+# -- the table ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_of_markdown_holds_every_number(records: list[Record]) -> None:
+def test_a_row_of_the_table_has_every_number(store: Path) -> None:
     published = [
         Published("Hopper", "PPO paper Fig.3", "curve end", 2330.4),
         Published("Hopper", "openai/baselines", "last 100 training episodes", 1816.0),
         Published("Hopper", "b", "average episodic return", 2500.0),
     ]
-    line = "| Hopper-v5 | clip | 3 | 30 | 20.0 ± 10.0 | 19.5 | 2330 | 1816 | 1816 to 2500 (n=2) |\n"
-    assert to_markdown(score_rows(records, published)) == HEAD + line
+    table = to_table(rows_of(store, published), load(store))
+    ours = ["Hopper-v5", "Clip", "3", "30", "20.0 ± 10.0", "19.5"]
+    assert table.rows == [[*ours, "2330", "1816", "1816 to 2500 (n=2)"]]
 
 
-def test_what_nobody_published_is_a_hyphen(records: list[Record]) -> None:
-    line = "| Hopper-v5 | clip | 1 | 30 | 10.0 | 19.5 | - | - | - |\n"
-    assert to_markdown(score_rows(records[:1], [])) == HEAD + line
-
-
-def test_a_table_of_nothing_is_its_head() -> None:
-    assert to_markdown([]) == HEAD
-
-
-def test_published_records_give_the_same_table(records: list[Record], tmp_path: Path) -> None:
-    paths = [tmp_path / f"{record.seed}.json" for record in records]
-    for record, path in zip(records, paths, strict=True):
-        publish(record, path)
-    published = [read_published(path) for path in paths]
-    assert to_markdown(score_rows(published, [])) == to_markdown(score_rows(records, []))
+def test_what_nobody_published_is_a_hyphen(store: Path) -> None:
+    table = to_table(rows_of(store, runs=[entry()]), load(store))
+    assert table.rows == [["Hopper-v5", "Clip", "1", "30", "10.0", "19.5", "-", "-", "-"]]

@@ -1,0 +1,59 @@
+"""Where a command's results go: the terminal, or one JSON document, and files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis import drawing, writers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Output:
+    """Shows tables and figures, and writes them to a folder if there is one."""
+
+    def __init__(self, out: Path | None, *, as_json: bool) -> None:
+        self.out, self.as_json = out, as_json
+        self._tables: list[dict[str, Any]] = []
+        self._written: list[str] = []
+        self._facts: dict[str, Any] = {}
+
+    def table(self, table: writers.Table, name: str) -> None:
+        """Show a table, and write it in every format."""
+        if self.as_json:
+            self._tables.append({"name": name, **writers.to_json(table)})
+        else:
+            writers.print_table(table)
+        if self.out is not None:
+            self.out.mkdir(parents=True, exist_ok=True)
+            paths = [self.out / f"{name}.{kind}" for kind in writers.FORMATS]
+            for path, write in zip(paths, writers.FORMATS.values(), strict=True):
+                path.write_text(write(table), encoding="utf-8")
+            self.written(paths)
+
+    def figure(self, figure: Figure, name: str, folder: Path | None = None) -> None:
+        """Write a figure in every format, if there is a folder for it."""
+        if (out := folder or self.out) is not None:
+            self.written(drawing.save(figure, out, name))
+
+    def written(self, paths: list[Path]) -> None:
+        """Say which files were written."""
+        self._written += map(str, paths)
+        if not self.as_json:
+            print(f"written: {', '.join(map(str, paths))}")
+
+    def fact(self, name: str, value: Any, sentence: str) -> None:
+        """Say something that is neither a table nor a file."""
+        self._facts[name] = value
+        if not self.as_json:
+            print(sentence)
+
+    def close(self) -> None:
+        """Print the JSON document, if one was asked for."""
+        if self.as_json:
+            document = {"tables": self._tables, "written": self._written, **self._facts}
+            sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n")
