@@ -34,6 +34,11 @@ def number(value: float | None, digits: int = 2) -> str:
     return "-" if value is None or pd.isna(value) else f"{value:.{digits}f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def score(value: float | None) -> str:
     """A raw score, with a digit after the point where it is small."""
     return number(value, 1 if value is None or pd.isna(value) or abs(value) < 100 else 0)

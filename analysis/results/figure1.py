@@ -24,14 +24,17 @@ def run(call: Call) -> None:
 def compute(epsilon: float = 0.2) -> pd.DataFrame:
     """One term of L^CLIP for a positive and a negative advantage of size 1, by the objective that is trained."""
     import torch  # takes a second to load, and no other table or figure needs it
-    from ppo.learning.surrogates.base import Terms
-    from ppo.learning.surrogates.clip import Clip
 
+    from ppo.config.compose import compose
+    from ppo.learning.surrogates.base import Terms
+
+    surrogate = compose(["surrogate=clip", f"surrogate.epsilon={epsilon}"]).surrogate
+    assert surrogate is not None
     ratio = torch.linspace(0, 2, 201, dtype=torch.float64)
     columns = {"ratio": ratio.numpy()}
     for name, adv in PANELS.items():
         terms = Terms(log_ratio=ratio.log(), ratio=ratio, kl=torch.zeros_like(ratio), adv=torch.full_like(ratio, adv))
-        columns[name] = Clip(epsilon).objective(terms).numpy()
+        columns[name] = surrogate.objective(terms).numpy()
     return pd.DataFrame(columns)
 
 

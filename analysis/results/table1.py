@@ -12,13 +12,13 @@ from analysis.normalise import BESTS, CHOSEN, Reference
 from analysis.randoms import POLICIES
 from analysis.statistics import Strata, bootstrap_mean
 from analysis.store import Runs
-from analysis.writers import Table, number, spread
+from analysis.writers import Table, counted, number, spread
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "reference" / "table1.csv"
 FULL_LENGTH, PAPER_STEPS = 900_000, 1_000_000
 INTERVAL = (
     "Interval: stratified bootstrap over the seeds of each task: how the mean would vary with other seeds, not with "
-    "other tasks. {seeds} seeds resolve only large differences, and with so few the interval is somewhat too narrow."
+    "other tasks. {seeds} resolve only large differences, and with so few the interval is somewhat too narrow."
 )
 
 
@@ -82,14 +82,13 @@ def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
 
 def _notes(frame: pd.DataFrame, runs: Runs, reference: Reference) -> list[str]:
     seeds, (random, best) = runs.frame.groupby(["label", "env"]).seed.nunique().max(), CHOSEN
-    tasks = runs.frame.env.nunique()
+    over = f"{counted(runs.frame.env.nunique(), 'task')} x {counted(seeds, 'seed')}"
     notes = [
-        f"Mean over {tasks} task{'s' * (tasks > 1)} x {seeds} seed{'s' * (seeds > 1)} of the score (mean raw return of the last 100 "
-        f"training episodes), normalised: 0 is the {random} policy and 1 the best {best}; the last columns use the "
-        "other readings of 0 and 1."
+        f"Mean over {over} of the score (mean raw return of the last 100 training episodes), normalised: 0 is the "
+        f"{random} policy and 1 the best {best}; the last columns use the other readings of 0 and 1."
     ]
     if frame.low.notna().any():
-        notes.append(INTERVAL.format(seeds=seeds))
+        notes.append(INTERVAL.format(seeds=counted(seeds, "seed")))
     longest = runs.frame.steps.max()
     if longest < FULL_LENGTH:
         notes.append(f"The longest of these runs took {longest:,.0f} steps, the paper's {PAPER_STEPS:,}.")

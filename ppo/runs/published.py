@@ -14,6 +14,9 @@ from ppo.runs.files import write_atomically
 from ppo.runs.row import RunRow
 
 SUFFIX = ".json.gz"
+DAMAGE = (  # what a damaged file may raise
+    gzip.BadGzipFile, zlib.error, EOFError, LookupError, TypeError, AttributeError, ValueError, RecursionError,
+)  # fmt: skip
 
 
 class Published(NamedTuple):
@@ -42,7 +45,16 @@ def read(path: Path) -> Published:
         if not all(isinstance(record, dict) and isinstance(record["result"], dict) for record in records.values()):
             raise ValueError("a record has no result")
         return Published(str(content["sweep"]), [RunRow.from_json(row) for row in content["runs"]], records)
-    except (gzip.BadGzipFile, zlib.error, EOFError, LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (
+        gzip.BadGzipFile,
+        zlib.error,
+        EOFError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"{path} cannot be read as a published sweep ({' '.join(str(error).split())[:200]})") from None
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from analysis.hyperparameters import ABSENT, SHOWN, Appendix, compute, of_runs, shown, to_table
+from analysis.hyperparameters import ABSENT, SHOWN, Appendix, compute, of_runs, to_table
 from analysis.results import table3, table4, table5
 from ppo.config.compose import compose
 from ppo.config.flatten import flatten
 from ppo.config.run import to_mapping
+from ppo.errors import shown
 from tests.analysis.folders import config_of, entry, load, write_done, write_list
 
 APPENDICES = {"table3": table3.APPENDIX, "table4": table4.APPENDIX, "table5": table5.APPENDIX}
@@ -108,25 +109,6 @@ def test_the_table_prints_the_frame_and_the_command_that_trains_with_it(name: st
     assert f"ppo experiment={name}" in table.notes[0]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0003, "0.0003"),
-        (1e-05, "1e-05"),
-        (1.0, "1"),
-        (2048, "2048"),
-        (None, "none"),
-        (True, "yes"),
-        (False, "no"),
-        ([64, 64], "[64, 64]"),
-        ([], "[]"),
-        ("linear", "linear"),
-    ],
-)
-def test_a_value_is_printed_as_a_person_would_write_it(value: Any, text: str) -> None:
-    assert shown(value) == text
-
-
 # -- of runs -----------------------------------------------------------------------------------------------------------
 
 
@@ -143,7 +125,7 @@ def test_hyperparameters_are_those_of_the_runs_and_not_of_conf(tmp_path: Path) -
     assert dict(shared.rows)["algorithm.lr"] == "0.001"
     assert (varying.header, varying.rows) == (
         ["setting", "network.hidden"],
-        [["Width 16", "[16, 16]"], ["Width 128", "[128, 128]"]],
+        [["Width 16", "[16,16]"], ["Width 128", "[128,128]"]],
     )
     keys = {row[0] for row in shared.rows}
     assert not keys & {"seed", "env.id", "env.suite", "outputs", "run_dir"}

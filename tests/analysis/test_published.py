@@ -1,104 +1,90 @@
-"""The published runs: complete, quick to read, and in README.md and the page of the first row as they are printed."""
+"""The published runs: complete, the runs that their hashes say, and readable from anywhere."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.analysis.folders import Analysis, cells
+from analysis.__main__ import main
+from analysis.records import from_published
+from ppo.config.identity import run_hash, setting_hash
+from ppo.config.naming import folder_name
+from ppo.config.run import to_config, to_mapping
+from ppo.runs.published import Published, files, read
+from tests.analysis.folders import cells
 
-ROOT = Path(__file__).parents[2]
-PUBLISHED = ROOT / "outputs" / "published"
-README, FIRST_ROW = (ROOT / "README.md").read_text(), (PUBLISHED / "first_row.md").read_text()
-FROZEN = ["--reference", "zero_and_one.json"]
-Rows = dict[str, dict[str, str]]
+PUBLISHED = Path(__file__).parents[2] / "outputs" / "published"
+SWEEPS = {path.name.partition(".")[0]: read(path) for path in files(PUBLISHED)}
+RUNS = {"clipping": 84, "figure2": 1, "figure3": 147, "first_row": 45, "random": 42, "table1": 231}
 
-
-def rows(text: str, start: str) -> Rows:
-    """The Markdown table that starts so: first cell -> header -> cell; environments without their version."""
-    lines = text[text.index(f"| {start} |") :].partition("\n\n")[0].splitlines()
-    head, _, *body = [[cell.strip().removesuffix("-v5") for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in body}
-
-
-def as_printed(told: Rows, printed: Rows) -> Rows:
-    """The rows and columns that are told, with the cells that are printed."""
-    return {name: {column: printed[name][column] for column in row} for name, row in told.items()}
+every_sweep = pytest.mark.parametrize("published", SWEEPS.values(), ids=SWEEPS)
 
 
-@pytest.fixture
-def published(analysis: Analysis) -> Analysis:
-    """The published runs, and Table 1's 0 and 1 in a file."""
-    (analysis.folder / "outputs").mkdir()
-    (analysis.folder / "outputs" / "published").symlink_to(PUBLISHED)
-    analysis.prints("table1", "--freeze", "zero_and_one.json")
-    return analysis
+def records() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Sweep, run and record of everything that is published."""
+    for name, published in SWEEPS.items():
+        yield from ((name, run, dict(record)) for run, record in published.records.items())
 
 
-def written(published: Analysis, name: str, *words: str) -> str:
-    """The Markdown file that a command writes."""
-    published.prints(*words, "--out", "tables")
-    return Path(f"tables/{name}.md").read_text()
+def test_every_declared_run_is_published() -> None:
+    assert {name: len(published.runs) for name, published in SWEEPS.items()} == RUNS
+    assert all([row.run for row in p.runs] == list(p.records) for p in SWEEPS.values())
 
 
-def test_the_published_results_print_within_three_seconds() -> None:
-    words = [sys.executable, "-m", "analysis", "table1", "--sweep", "figure3", "--store", "outputs/published"]
-    seconds = []
-    for _ in range(2):  # the first may have to wait for the disk
-        start = time.perf_counter()
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-        seconds.append(time.perf_counter() - start)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert cells(done.stdout, "Clipping, epsilon = 0.2")[4:6] == ["21/21", "0.82"]
-    assert min(seconds) < 3
+@every_sweep
+def test_every_record_is_the_run_that_its_hash_says(published: Published) -> None:
+    for row in published.runs:
+        config = to_config(published.records[row.run]["config"])
+        assert (run_hash(config), setting_hash(config)) == (row.run, row.setting_hash)
+        assert to_mapping(config) == published.records[row.run]["config"]
+        assert row.folder == f"runs/{folder_name(config)}"
+        assert (config.env.id, config.seed, config.goal) == (row.env, row.seed, row.goal)
 
 
-@pytest.mark.parametrize("sweep", ["table1", "random", "first_row", "clipping", "figure3"])
-def test_what_is_published_is_complete(sweep: str) -> None:
-    folders = [run["folder"] for run in json.loads((PUBLISHED / "sweeps" / sweep / "runs.json").read_text())["runs"]]
-    assert all((PUBLISHED / f"{folder}.json").is_file() for folder in folders)
+@every_sweep
+def test_every_result_is_that_of_its_run(published: Published) -> None:
+    for row in published.runs:
+        record = from_published(published.records[row.run], row.run)
+        result, config = record.result, record.config
+        same = ("run", "env", "setting", "setting_hash", "seed")
+        assert [result[key] for key in same] == [getattr(row, key) for key in same]
+        assert (result["suite"], result["algorithm"]) == (config["env"]["suite"], config["algorithm"]["name"])
+        assert result["surrogate"] == config.get("surrogate", {}).get("name")
+        assert row.run in result["pack"]
 
 
-def test_nothing_that_is_published_tells_where_it_was_trained() -> None:
-    for path in PUBLISHED.glob("runs/*/*/*.json"):
-        held = json.loads(path.read_text())
-        assert (held["config"]["outputs"], held["config"]["run_dir"]) == ("outputs", None), path
-        assert "host" not in held["result"], path
+@every_sweep
+def test_a_label_is_one_setting(published: Published) -> None:
+    settings = {(row.label, row.setting_hash) for row in published.runs}
+    assert len(settings) == len({label for label, _ in settings})
 
 
-@pytest.mark.parametrize(
-    ("after", "name", "words"),
-    [
-        ("## Table 1, again", "table1", ["table1"]),
-        ("**Other ways to clip**", "table1", ["table1", "--sweep", "clipping", *FROZEN]),
-        ("## Figure 3", "figure3_ends", ["figure3"]),
-    ],
-)
-def test_the_readme_tells_what_is_printed(published: Analysis, after: str, name: str, words: list[str]) -> None:
-    told, printed = rows(README.partition(after)[2], "setting"), rows(written(published, name, *words), "setting")
-    assert told.keys() == printed.keys()
-    assert told == as_printed(told, printed)
+def test_runs_that_are_in_several_sweeps_are_the_same_in_each() -> None:
+    seen: dict[str, dict[str, Any]] = {}
+    for name, run, record in records():
+        assert seen.setdefault(run, record) == record, (name, run)
 
 
-def test_the_readme_tells_ppo_beside_published_scores_as_they_are_printed(published: Analysis) -> None:
-    head, rule, *lines = published.prints("scores").splitlines()
-    kept = [head, rule, *(line for line in lines if "| ppo-clip-epsilon=0.2 |" in line)]
-    told, printed = rows(README, "task | score, mean ± std"), rows("\n".join(kept), "task")
-    assert told.keys() == printed.keys()
-    assert told == as_printed(told, printed)
+def test_nothing_that_is_published_says_where_it_was_trained() -> None:
+    for name, run, record in records():
+        assert (record["config"]["outputs"], record["config"]["run_dir"]) == ("outputs", None), (name, run)
+        assert "host" not in record["result"], (name, run)
 
 
-def test_the_page_of_the_first_row_tells_what_is_printed(published: Analysis) -> None:
-    told = rows(FIRST_ROW, "factor")
-    normalised = rows(written(published, "table1", "table1", "--sweep", "first_row", *FROZEN), "setting")
-    printed = rows(written(published, "drift", "drift"), "setting")
-    assert told.keys() == printed.keys() == normalised.keys()
-    for name, row in printed.items():
-        row["normalised"] = normalised[name]["score"]
-        row["median KL of an iteration"], row["entropy at the end"] = row["KL"], row["last"]
-    assert told == as_printed(told, printed)
+def test_they_are_read_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["table1", "--sweep", "figure3"]) == 0
+    assert cells(capsys.readouterr().out, "Clipping, epsilon = 0.2")[4:6] == ["21/21", "0.82"]
+
+
+def test_table_1_is_what_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table1", "--json"]) == 0
+    (table,) = json.loads(capsys.readouterr().out)["tables"]
+    scores = {row["label"]: (row["score"], row["low"], row["high"]) for row in table["rows"]}
+    assert scores["Clipping, epsilon = 0.1"] == pytest.approx((0.83412, 0.82369, 0.84577), abs=1e-5)

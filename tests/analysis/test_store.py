@@ -25,6 +25,8 @@ from tests.analysis.folders import (
     write_sweep,
 )
 
+STORE = Path("outputs")
+
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
@@ -217,9 +219,9 @@ def test_published_runs_are_said_to_be_published(two: Analysis) -> None:
 
 def test_the_store_is_searched_before_what_was_published_from_it_and_before_what_we_publish(two: Analysis) -> None:
     two.prints("publish", "mine")
-    assert find_runs("mine").source == Path("outputs")
+    assert find_runs("mine", STORE).source == Path("outputs")
     (two.store / "sweeps" / "mine" / "runs.json").unlink()
-    assert find_runs("mine").source == Path("outputs/published/mine.json.gz")
+    assert find_runs("mine", STORE).source == Path("outputs/published/mine.json.gz")
 
 
 def test_what_we_publish_is_found_from_any_folder_and_with_any_store(
@@ -235,18 +237,18 @@ def test_without_a_checkout_the_installed_copy_is_what_we_publish(
 ) -> None:
     two.prints("publish", "mine", "--out", "installed")
     monkeypatch.setattr(store, "INSTALLED", two.folder / "installed")
-    assert stores()[-1] == two.folder / "installed"
+    assert stores(STORE)[-1] == two.folder / "installed"
     assert find_runs("mine", Path("elsewhere")).source == two.folder / "installed" / "mine.json.gz"
 
 
 def test_our_own_published_folder_is_searched_once(two: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
     (two.store / "published").mkdir()
     monkeypatch.setattr(store, "CHECKOUT", two.store / "published")
-    assert stores() == [Path("outputs"), Path("outputs/published")]
+    assert stores(STORE) == [Path("outputs"), Path("outputs/published")]
 
 
 def test_a_sweep_that_is_nowhere_is_reported_with_the_command_that_trains_it(analysis: Analysis) -> None:
-    assert "ppo-sweeps run mine" in complaint(find_runs, "mine")
+    assert "ppo-sweeps run mine" in complaint(find_runs, "mine", STORE)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"runs": 3}', '{"runs": []}', '{"runs": [{"label": 3}]}'])
