@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -46,7 +47,7 @@ def find_randoms(runs: Runs, outputs: Path) -> Randoms:
             groups.setdefault((run.env, run.policy), []).append(run)
         for (env, policy), found in groups.items():
             chosen = _largest_setting(found)
-            scores[policy].setdefault(env, sum(run.score for run in chosen) / len(chosen))
+            scores[policy].setdefault(env, fmean(run.score for run in chosen))
             if len(chosen) < len(found):
                 notes.append(f"{env} has several settings of the {policy} policy: the one with most runs is used.")
             if store not in (runs.source, runs.source.parent) and env not in elsewhere.get(store.name, ()):

@@ -164,10 +164,10 @@ def _mixed_code(done: pd.DataFrame) -> list[str]:
     for code in done.code:
         for part, digest in (code if isinstance(code, Mapping) else {"all": "unknown"}).items():
             versions.setdefault(part, set()).add(str(digest))
-    mixed = [f"{part} ({', '.join(sorted(found))})" for part, found in sorted(versions.items()) if len(found) > 1]
+    mixed = [f"{part}: {', '.join(sorted(found))}" for part, found in sorted(versions.items()) if len(found) > 1]
     if "all" in versions and len(versions) > 1:
         mixed.append("some recorded one hash for all code, others one for each part")
-    return [f"Mixed code: these runs were trained by several versions: {'; '.join(mixed)}."] if mixed else []
+    return [f"Mixed code: these runs were trained by several versions of it ({'; '.join(mixed)})."] if mixed else []
 
 
 def _mixed_modes(done: pd.DataFrame) -> list[str]:

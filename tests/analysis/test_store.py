@@ -158,7 +158,7 @@ def test_several_versions_of_a_part_of_the_code_are_reported(tmp_path: Path) -> 
     write_done(tmp_path, entries[2], code={"core": "11111111", "algorithm/ppo": "22222222"})
     (note,) = load(tmp_path).notes
     assert note.startswith("Mixed code")
-    assert "core (00000000, 11111111)" in note
+    assert "core: 00000000, 11111111" in note
     assert "algorithm/ppo" not in note
 
 
