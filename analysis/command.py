@@ -59,7 +59,7 @@ class Command(NamedTuple):
 
     name: str
     help: str  # one line: what it prints or writes
-    sweep: str | None  # the sweep that it shows unless told otherwise; None: it takes no --sweep
+    sweep: str | None  # the sweep that it shows by default; None: it takes no --sweep
     arguments: Sequence[Argument]
     run: Callable[[Call], None]
 

@@ -6,7 +6,7 @@ The paper leaves open which random policy and which best result: two readings of
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,13 +40,17 @@ class Reference(NamedTuple):
         """Whether scores of a task can be normalised."""
         return env in self.random[CHOSEN[0]] and env in self.best[CHOSEN[1]]
 
-    def explain(self, envs: Sequence[str]) -> list[str]:
-        """Notes for a table of these tasks: which have no normalised score, and what to do about it."""
-        why = {env: self.missing.get(env, NOT_FROZEN) for env in envs if not self.covers(env)}
+    def reasons(self, envs: Iterable[str]) -> list[str]:
+        """Why tasks have no normalised score and what to do about it, those with the same reason together."""
         grouped: dict[str, list[str]] = {}
-        for env, reason in why.items():
-            grouped.setdefault(reason, []).append(env)
-        return [f"Not normalised: {', '.join(found)}: {reason}." for reason, found in grouped.items()] + [*self.notes]
+        for env in dict.fromkeys(envs):
+            if not self.covers(env):
+                grouped.setdefault(self.missing.get(env, NOT_FROZEN), []).append(env)
+        return [f"{', '.join(found)}: {reason}" for reason, found in grouped.items()]
+
+    def explain(self, envs: Iterable[str]) -> list[str]:
+        """Notes for a table of these tasks."""
+        return [f"Not normalised: {reason}." for reason in self.reasons(envs)] + [*self.notes]
 
     def save(self, path: Path) -> None:
         """Freeze it, since "best" moves when settings are added."""

@@ -37,7 +37,7 @@ class Randoms(NamedTuple):
 def find_randoms(runs: Runs, outputs: Path) -> Randoms:
     """The random policies of the tasks of some runs: of each, those of the first store that has it."""
     scores: dict[str, dict[str, float]] = {policy: {} for policy in POLICIES}
-    elsewhere: dict[str, list[str]] = {}
+    published: list[str] = []
     notes: list[str] = []
     tasks = dict(list(runs.frame.groupby("env", sort=False)))
     for store in stores(outputs):
@@ -50,10 +50,11 @@ def find_randoms(runs: Runs, outputs: Path) -> Randoms:
             scores[policy].setdefault(env, fmean(run.score for run in chosen))
             if len(chosen) < len(found):
                 notes.append(f"{env} has several settings of the {policy} policy: the one with most runs is used.")
-            if store not in (runs.source, runs.source.parent) and env not in elsewhere.get(store.name, ()):
-                elsewhere.setdefault(store.name, []).append(env)
+            if store not in (runs.source, runs.source.parent, outputs) and env not in published:
+                published.append(env)
     missing = {env: _advice(part, env, outputs) for env, part in tasks.items() if env not in scores[POLICIES[0]]}
-    notes += [f"Random policies of {', '.join(envs)}: from {name}." for name, envs in elsewhere.items()]
+    if published:
+        notes.append(f"Random policies: published records for {', '.join(published)}.")
     return Randoms(scores, missing, tuple(notes))
 
 

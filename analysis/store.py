@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.records import Record, from_published, read_run
-from ppo.errors import UserError
+from ppo.errors import UserError, did_you_mean
 from ppo.runs import published
 from ppo.runs.row import RunRow, read_rows
 from ppo.runs.states import State, standing
@@ -63,7 +63,16 @@ def find_runs(sweep: str, outputs: Path) -> Runs:
     for store in stores(outputs):
         if (runs := load_sweep(sweep, store)) is not None:
             return runs
-    raise UserError(f"no sweep {sweep} in {outputs} or among the published ones: train it with ppo-sweeps run {sweep}.")
+    where = f"{outputs} or among the published ones"
+    raise UserError(f"no sweep {sweep} in {where}: train it with ppo-sweeps run {sweep}.{_similar(sweep, outputs)}")
+
+
+def _similar(sweep: str, outputs: Path) -> str:
+    """` Did you mean X?`, of the sweeps there are; those of sweep files elsewhere have digits after their name."""
+    known = {path.parent.name for store in stores(outputs) for path in store.glob("sweeps/*/runs.json")}
+    known |= {path.name.removesuffix(published.SUFFIX) for store in stores(outputs) for path in published.files(store)}
+    longer = [name for name in sorted(known) if name.startswith(f"{sweep}-")]
+    return did_you_mean(longer[0], longer) if longer else did_you_mean(sweep, known)
 
 
 def load_sweep(sweep: str, store: Path) -> Runs | None:
@@ -129,7 +138,7 @@ def make_runs(
 
 
 def distinct(frame: pd.DataFrame) -> pd.DataFrame:
-    """Law 9: a label stands for one setting. Where it stands for several, each one's name and hash are appended."""
+    """Law 9: a label is that of one setting. Where several share one, each one's name and hash are appended."""
     settings = frame.groupby("label", sort=False).setting_hash.nunique()
     several = frame.label.isin(settings[settings > 1].index)
     names = frame[several].groupby(["label", "setting"], sort=False).setting_hash.nunique()

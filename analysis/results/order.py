@@ -29,8 +29,8 @@ def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
     common = done.groupby("env").label.nunique()
     done = done[done.env.isin(common[common == done.label.nunique()].index)]  # a difference is one on the same tasks
     if done.label.nunique() < 2 or done.groupby(["label", "env"]).size().max() < 2:
-        why = "; ".join(reference.explain(list(runs.done.env.unique()))) or "expected two settings with two seeds each"
-        raise UserError(f"sweep {runs.sweep} has too few normalised scores to compare: {why.rstrip('.')}.")
+        why = "; ".join(reference.reasons(runs.done.env)) or "expected two settings with two seeds each"
+        raise UserError(f"sweep {runs.sweep} has too few normalised scores to compare: {why}.")
     means = done.groupby("label", sort=False).normalised.mean()
     samples = {name: _resampled(done, tasks=tasks) for name, tasks in DRAWN.items()}
     rows = []
@@ -71,7 +71,7 @@ def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
         "Above: the 95 % bootstrap interval of the difference is above 0. Over seeds: if the same tasks were trained "
         "with other seeds. Over tasks and seeds: if other tasks of this kind were chosen as well.",
         f"Each of the {len(frame) // 2} pairs is tested by itself: of so many, a few may differ by chance.",
-        *reference.explain(list(runs.done.env.unique())),
+        *reference.explain(runs.done.env),
         *runs.notes,
     ]
     return Table(f"Significant differences ({runs.sweep})", header, rows, notes, frame)

@@ -74,8 +74,8 @@ def normalised(runs: Runs, reference: Reference) -> pd.DataFrame:
     done = done.assign(normalised=reference.normalise(done, *CHOSEN), efficiency=efficiency)
     without = done[done.normalised.isna()].label.unique()
     if (done := done[~done.label.isin(without)]).empty:
-        why = "; ".join(reference.explain(list(runs.done.env.unique()))) or "no run completed an episode."
-        raise UserError(f"sweep {runs.sweep} has no setting with a normalised score: {why}")
+        why = "; ".join(reference.reasons(runs.done.env)) or "no run completed an episode"
+        raise UserError(f"sweep {runs.sweep} has no setting with a normalised score: {why}.")
     return done
 
 
@@ -117,7 +117,7 @@ def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
         "on the same task; ties count half.",
         f"With {seeds} seeds, settings whose intervals do not overlap differ. An order of settings whose intervals "
         "overlap, or the rate of rare failures, needs more seeds.",
-        *reference.explain(list(runs.done.env.unique())),
+        *reference.explain(runs.done.env),
         *runs.notes,
     ]
     return Table(f"Beyond Table 1 ({runs.sweep})", ["setting", *names, "runs", "P(better)"], rows, notes, frame)

@@ -92,7 +92,7 @@ def _notes(frame: pd.DataFrame, runs: Runs, reference: Reference) -> list[str]:
     longest = runs.frame.steps.max()
     if longest < FULL_LENGTH:
         notes.append(f"The longest of these runs took {longest:,.0f} steps, the paper's {PAPER_STEPS:,}.")
-    return [*notes, *reference.explain(list(runs.done.env.unique())), *runs.notes]
+    return [*notes, *reference.explain(runs.done.env), *runs.notes]
 
 
 def by_task(runs: Runs) -> Table:

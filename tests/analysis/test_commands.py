@@ -28,8 +28,8 @@ from tests.analysis.folders import (
 
 def test_table_1_normalises_by_the_random_policy_and_the_best_run(two: Analysis) -> None:
     # (10/30 + 30/30) / 2; best setting 20: (10/20 + 30/20) / 2; from a uniform 10: (0 + 1) / 2 and (0 + 2) / 2
-    told = cells(two.prints("table1", "--sweep", "mine"), "Clip")
-    assert told == ["0.67", "0.33", "to", "1.00", "2/2", "-", "-", "1.00", "0.50", "1.00"]
+    row = cells(two.prints("table1", "--sweep", "mine"), "Clip")
+    assert row == ["0.67", "0.33", "to", "1.00", "2/2", "-", "-", "1.00", "0.50", "1.00"]
 
 
 def test_a_table_reports_missing_runs(two: Analysis) -> None:

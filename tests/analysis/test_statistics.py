@@ -151,7 +151,7 @@ def test_runs_are_drawn_within_their_task_only() -> None:
     assert bootstrap_mean(strata([0.0, 0.0, 0.0], [10.0, 10.0, 10.0])) == (5, 5, 5)
 
 
-def test_a_task_of_one_run_is_held_fixed_while_others_vary() -> None:
+def test_a_task_of_one_run_is_fixed_while_others_vary() -> None:
     assert bootstrap_mean(strata([6.0], [0.0, 3.0])) == (3.0, 2.0, 4.0)  # (6 + 0 + 0) / 3 to (6 + 3 + 3) / 3
 
 
@@ -180,20 +180,20 @@ def test_an_interval_shifts_and_scales_with_the_scores() -> None:
 def test_about_95_percent_of_intervals_of_the_mean_hold_the_true_mean() -> None:
     rng = np.random.default_rng(5)
     intervals = [bootstrap_mean(simulated(rng), samples=400) for _ in range(600)]
-    held = np.mean([interval.low <= 3 <= interval.high for interval in intervals])
-    assert 0.88 <= held <= 0.98
+    covered = np.mean([interval.low <= 3 <= interval.high for interval in intervals])
+    assert 0.88 <= covered <= 0.98
 
 
 def test_about_95_percent_of_intervals_of_the_interquartile_mean_hold_the_true_one() -> None:
     rng = np.random.default_rng(6)  # all tasks alike and symmetric: the true interquartile mean is their mean
     intervals = [bootstrap(list(rng.normal(1, 1, (4, 10))), interquartile_mean, samples=80) for _ in range(150)]
-    held = np.mean([interval.low <= 1 <= interval.high for interval in intervals])
-    assert 0.85 <= held <= 0.98
+    covered = np.mean([interval.low <= 1 <= interval.high for interval in intervals])
+    assert 0.85 <= covered <= 0.98
 
 
 def test_with_three_seeds_an_interval_is_too_narrow() -> None:
     # The statistics of 3 runs understate their spread by a factor sqrt(2/3): what the tables' notes warn of.
     rng = np.random.default_rng(7)
     intervals = [bootstrap_mean(simulated(rng, runs=3), samples=200) for _ in range(600)]
-    held = np.mean([interval.low <= 3 <= interval.high for interval in intervals])
-    assert 0.78 <= held <= 0.93
+    covered = np.mean([interval.low <= 3 <= interval.high for interval in intervals])
+    assert 0.78 <= covered <= 0.93

@@ -251,6 +251,14 @@ def test_a_sweep_that_is_nowhere_is_reported_with_the_command_that_trains_it(ana
     assert "ppo-sweeps run mine" in complaint(find_runs, "mine", STORE)
 
 
+def test_a_sweep_of_a_similar_name_is_suggested(two: Analysis) -> None:
+    two.prints("publish", "random")
+    assert complaint(find_runs, "mine-1", STORE).endswith("Did you mean mine?")
+    assert complaint(find_runs, "randon", STORE).endswith("Did you mean random?")
+    write_list(two.store, [entry()], "their_own-123abc")
+    assert complaint(find_runs, "their_own", STORE).endswith("Did you mean their_own-123abc?")
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"runs": 3}', '{"runs": []}', '{"runs": [{"label": 3}]}'])
 def test_a_list_that_cannot_be_read_is_named(tmp_path: Path, content: str) -> None:
     path = write_list(tmp_path, [entry()])

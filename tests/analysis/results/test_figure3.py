@@ -75,7 +75,7 @@ def test_unfinished_runs_have_no_curve(tmp_path: Path) -> None:
     assert set(compute(load(tmp_path)).seeds) == {1}
 
 
-def test_tasks_and_settings_are_kept_apart_in_the_lists_order(tmp_path: Path) -> None:
+def test_tasks_and_settings_are_separate_in_the_lists_order(tmp_path: Path) -> None:
     entries = [entry("Walker2d-v5"), entry("Hopper-v5"), entry("Hopper-v5", 0, "None", "none")]
     for run, ret in zip(entries, (1.0, 2.0, 3.0), strict=True):
         write_done(tmp_path, run, episodes=[(10, ret)])

@@ -84,7 +84,7 @@ def test_the_score_under_each_reading_is_known(reading: str, clip: float, none: 
     assert compute(made(), REFERENCE)[reading].tolist() == pytest.approx([clip, none])
 
 
-def test_the_papers_number_stands_beside_ours_with_the_difference() -> None:
+def test_the_papers_number_is_beside_ours_with_the_difference() -> None:
     assert entry(made(), CLIP).paper == 0.82
     assert entry(made(), CLIP).difference == pytest.approx(0.55 - 0.82)
     assert entry(made(), NONE).paper == -0.39
@@ -261,6 +261,6 @@ def test_a_task_with_missing_runs_says_how_many_it_has() -> None:
     assert "7 of 8 runs are done" in table.notes[0]
 
 
-def test_a_task_without_a_finished_run_and_one_that_was_not_asked_for_look_different() -> None:
+def test_a_task_without_a_finished_run_and_one_that_was_not_declared_look_different() -> None:
     rows = [run_of("A", "Hopper", 0, 1.0), run_of("A", "Reacher", 0, None), run_of("B", "Hopper", 0, 2.0)]
     assert by_task(runs_of(rows)).rows == [["A", "1.0 (n=1)", "- (0/1)"], ["B", "2.0 (n=1)", "-"]]

@@ -186,6 +186,6 @@ def test_the_table_has_a_row_per_metric_and_a_column_per_algorithm_and_one_of_ti
 
 
 def test_the_papers_counts_are_below_the_table() -> None:
-    told, mine = to_table({"score": scores_of(Alien=(1, 2, 3))}, ["Mine."]).notes
-    assert told == "Paper, of 49: (1) A2C 1, ACER 18, PPO 30, tie 0; (2) A2C 1, ACER 28, PPO 19, tie 1."
+    counts, mine = to_table({"score": scores_of(Alien=(1, 2, 3))}, ["Mine."]).notes
+    assert counts == "Paper, of 49: (1) A2C 1, ACER 18, PPO 30, tie 0; (2) A2C 1, ACER 28, PPO 19, tie 1."
     assert mine == "Mine."
