@@ -12,8 +12,8 @@ from pathlib import Path
 from analysis.command import Call, commands
 from analysis.output import Output
 from ppo.errors import UserError, invalid
+from ppo.runs.exits import Exit
 
-DONE, MISTAKE = 0, 2
 EXAMPLES = """examples:
   ppo-analysis table1                            normalised scores beside the paper's
   ppo-analysis table1 --by-task --out tables     raw scores too, and md, tex, html and csv files
@@ -38,13 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _run(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
-        return MISTAKE
+        return Exit.MISTAKE
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         sys.stderr.write(f"{error.filename} cannot be written: {error.strerror}.\n")
-        return MISTAKE
-    return DONE
+        return Exit.MISTAKE
+    return Exit.DONE
 
 
 def _run(arguments: Sequence[str]) -> None:

@@ -27,7 +27,6 @@ class Argument(NamedTuple):
 
 
 OUT = Argument("--out", {"type": Path, "metavar": "FOLDER", "help": "write files there, in every format"})
-
 REFERENCE = Argument("--reference", {"type": Path, "metavar": "FILE", "help": "use the 0 and 1 that --freeze wrote"})
 
 

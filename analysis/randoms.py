@@ -46,8 +46,10 @@ def find_randoms(runs: Runs, outputs: Path) -> Randoms:
         for run in (*_published(store, list(wanted)), *_in_folders(store, wanted)):
             groups.setdefault((run.env, run.policy), []).append(run)
         for (env, policy), found in groups.items():
+            if env in scores[policy]:
+                continue
             chosen = _largest_setting(found)
-            scores[policy].setdefault(env, fmean(run.score for run in chosen))
+            scores[policy][env] = fmean(run.score for run in chosen)
             if len(chosen) < len(found):
                 notes.append(f"{env} has several settings of the {policy} policy: the one with most runs is used.")
             if store not in (runs.source, runs.source.parent, outputs) and env not in published:
