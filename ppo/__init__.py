@@ -2,8 +2,18 @@
 
 import os
 
-__version__ = "0.1.0"
-
 # Without this, MKL may round a product differently by where in memory its operands lie, and so by a run's lane in its
 # pack (law 1). Read once, at the first product; costs nothing that we could measure.
 os.environ.setdefault("MKL_CBWR", "AUTO")
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up only when asked for: it is written down in pyproject.toml alone."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("ppo-sweeps")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "unknown"
