@@ -1,46 +1,61 @@
 # Every target makes .venv and installs what it needs first.
 PYTHON ?= python3
-PY := .venv/bin/python
-INSTALL := $(PY) -m pip install -c constraints.txt
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PYTEST := $(PY) -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test test-fast test-all check bench clean
 
 help:
-	@echo "make demo    a small sweep, its table and its report, in outputs/demo, in about a minute"
-	@echo "make test    run the tests"
-	@echo "make check   ruff and mypy"
-	@echo "make bench   measure speed against peers"
-	@echo "make clean   remove .venv, builds and caches; outputs stay"
+	@echo "make demo       a small sweep, its table and its report, in outputs/demo, in about a minute"
+	@echo "make test       the whole test suite"
+	@echo "make test-fast  the tests that are not slow, in under two minutes"
+	@echo "make test-all   the whole test suite, then the fast tests on the other supported Pythons of this machine"
+	@echo "make check      ruff and mypy"
+	@echo "make bench      measure speed against peers"
+	@echo "make clean      remove .venv, builds and caches; outputs stay"
 	@echo "Each makes .venv and installs what it needs. PYTHON=python3.12 chooses another Python."
 
-demo: .venv/installed
-	$(PY) -m sweeps run smoke outputs=outputs/demo
-	$(PY) -m analysis table1 --sweep smoke --store outputs/demo
-	$(PY) -m analysis report --sweep smoke --store outputs/demo --out outputs/demo/report.html
+demo: $(VENV)/installed
+	$(VENV)/bin/ppo-sweeps run smoke outputs=outputs/demo
+	$(VENV)/bin/ppo-analysis table1 --sweep smoke outputs=outputs/demo
+	$(VENV)/bin/ppo-analysis report --sweep smoke outputs=outputs/demo --out outputs/demo/report.html
+	@echo
+	@echo "The runs are in outputs/demo/runs, the report is outputs/demo/report.html. What to do next:"
+	@echo "  . $(VENV)/bin/activate"
+	@echo "  ppo env=hopper surrogate=clip seed=0    train one run"
+	@echo "  ppo-sweeps plan table1                  what the paper's Table 1 takes on this machine"
+	@echo "  ppo-analysis table1                     Table 1 from the published runs"
+	@echo "  ppo --help                              every choice and key"
 
 # The workers of pytest are the parallelism: one thread each.
-test: export OMP_NUM_THREADS = 1
-test: export MKL_NUM_THREADS = 1
-test: export OPENBLAS_NUM_THREADS = 1
-test: .venv/installed
-	$(PY) -m pytest -n 2 --dist worksteal
+test test-fast test-all: export OMP_NUM_THREADS = 1
+test test-fast test-all: export MKL_NUM_THREADS = 1
+test test-fast test-all: export OPENBLAS_NUM_THREADS = 1
+test: $(VENV)/installed-dev
+	$(PYTEST)
 
-check: .venv/installed
+test-fast: $(VENV)/installed-dev
+	$(PYTEST) -m "not slow"
+
+test-all: test
+	.ci/other-pythons $(PY)
+
+check: $(VENV)/installed-dev
 	$(PY) -m ruff check
 	$(PY) -m mypy -p ppo -p sweeps -p analysis
 
-bench: .venv/installed-bench
+bench: $(VENV)/installed-bench
 	$(PY) -m tests.bench
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find ppo sweeps analysis tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/installed: pyproject.toml constraints.txt
-	test -x $(PY) || $(PYTHON) -m venv .venv
-	$(INSTALL) -e '.[dev]'
-	touch $@
-
-.venv/installed-bench: .venv/installed
-	$(INSTALL) -e '.[dev,bench]'
-	touch $@
+# One stamp for each set of extras. What pip prints is shown only if it fails.
+extras = $(patsubst installed-%,[%],$(filter installed-%,$(@F)))
+$(VENV)/installed $(VENV)/installed-dev $(VENV)/installed-bench: pyproject.toml setup.py constraints.txt
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "installing .$(extras) into $(VENV) ..."
+	@$(PY) -m pip install -c constraints.txt -e '.$(extras)' >$@.log 2>&1 || { cat $@.log >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,31 @@
+"""Where torch is not installed, tests that need it are skipped: the torch-free rooms are tested on every Python."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from importlib.metadata import PackageNotFoundError
+from importlib.util import find_spec
+
+import pytest
+
+WITHOUT_TORCH = find_spec("torch") is None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if WITHOUT_TORCH and report.failed and "No module named 'torch" in str(report.longrepr):
+        report.outcome, report.longrepr = "skipped", (str(collector.path), 0, "Skipped: torch is not installed")
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except (ModuleNotFoundError, PackageNotFoundError) as error:
+        if WITHOUT_TORCH and (error.name or "").partition(".")[0] == "torch":
+            pytest.skip("torch is not installed")
+        raise
