@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.bench.algorithms import AS_IT_COMES, SAME, SIZE
+from tests.bench.algorithms import DEFAULT, SAME, SIZE
 from tests.bench.table import BARE, Row, Target, breakdown, median, pooled, total_over_bare
 from tests.bench.turns import Comparison
 
 PACK = f"pack of {SIZE}"
-SPEEDS = {SAME: f"SB3, {SAME}", AS_IT_COMES: f"SB3 {AS_IT_COMES}"}
-RATIOS = {SAME: f"{SIZE} / SB3, {SAME}", AS_IT_COMES: f"{SIZE} / SB3 {AS_IT_COMES}"}
+SPEEDS = {SAME: f"SB3, {SAME}", DEFAULT: f"SB3, {DEFAULT}"}
+RATIOS = {SAME: f"{SIZE} / SB3, {SAME}", DEFAULT: f"{SIZE} / SB3, {DEFAULT}"}
 FASTER, LEAN = Target(5, at_least=True), Target(2.5, at_least=False)
 TARGETS = {
     ("trpo", RATIOS[SAME]): FASTER,

@@ -12,7 +12,7 @@ from tests.bench.schedule import TASKS, Plan
 from tests.bench.turns import Comparison, Turn, alternate
 
 SIZE = 21  # seeds of one setting, in one process
-SAME, AS_IT_COMES = "same settings", "as it comes"
+SAME, DEFAULT = "same settings", "default settings"
 
 
 class Entry(NamedTuple):
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 ENTRIES = {
     "trpo": Entry(3, {SAME: ("trpo", 1)}),
     "vpg": Entry(1, {}),
-    "a2c": Entry(2, {SAME: ("a2c", 4), AS_IT_COMES: ("a2c-as-it-comes", 1)}),
+    "a2c": Entry(2, {SAME: ("a2c", 4), DEFAULT: ("a2c-default", 1)}),
     "a2c_trust_region": Entry(2, {}),
     "cem": Entry(1, {}),
 }

@@ -1,4 +1,4 @@
-"""The child's side of a measurement: a training program that advances by whole iterations when it is told to.
+"""The child's side of a measurement: a training program that advances by whole iterations on request.
 
 The programs to compare are started once, warmed up, and then asked in turn, one iteration or a few at a time. So
 neighbouring measurements are seconds apart, and a machine that slows down slows both. Messages are lines of JSON.

@@ -51,7 +51,7 @@ def network(*hidden: int) -> dict[str, Any]:
 
 
 def ppo(env_id: str) -> PPO:
-    """Table 3's hyperparameters; everything else as it comes."""
+    """Table 3's hyperparameters; everything else by default."""
     return PPO(
         "MlpPolicy",
         normalised(env_id, 1),
@@ -90,7 +90,7 @@ def a2c(env_id: str) -> A2C:
     )
 
 
-def a2c_as_it_comes(env_id: str) -> A2C:
+def a2c_default(env_id: str) -> A2C:
     """What A2C("MlpPolicy", env_id) is: one environment, observations as they are."""
     return A2C("MlpPolicy", env_id, seed=0, device="cpu")
 
@@ -128,7 +128,7 @@ class Peer(NamedTuple):
 PEERS = {
     "ppo": Peer(ppo),
     "a2c": Peer(a2c, rollouts=25),
-    "a2c-as-it-comes": Peer(a2c_as_it_comes, rollouts=400),
+    "a2c-default": Peer(a2c_default, rollouts=400),
     "trpo": Peer(trpo, rollouts=2),
 }
 

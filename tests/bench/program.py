@@ -67,6 +67,6 @@ def tree_bytes(pid: int) -> int:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         total = sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:  # it has just ended, or this kernel does not tell
+    except OSError:  # it has just ended, or this kernel does not say
         return total
     return total + sum(tree_bytes(int(child)) for child in children)
