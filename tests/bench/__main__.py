@@ -27,7 +27,7 @@ def main() -> int:
     tasks, chosen = options.tasks.split(","), options.algorithms.split(",")
     for option, names, allowed in (("--tasks", tasks, tuple(TASKS)), ("--algorithms", chosen, ALGORITHMS)):
         if unknown := [name for name in names if name not in allowed]:
-            return _mistake(f"{option} {unknown[0]} is invalid: expected some of {', '.join(allowed)}.")
+            return _mistake(f"{option}={unknown[0]} is invalid: expected one or more of {', '.join(allowed)}.")
     for package in PACKAGES:
         if find_spec(package) is None:
             return _mistake(f"{package} is not installed: pip install -e '.[bench]'.")
