@@ -31,9 +31,13 @@ class Installed(NamedTuple):
 
     def run(self, folder: Path, program: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Start a console script, or `python` with a module of its own, in a folder."""
-        own = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        command = [str(self.bin / program), *words]
-        return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False, timeout=300)
+        return run(folder, str(self.bin / program), *words)
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Start a program in a folder, without what a PYTHONPATH would let it see of the checkout."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(ROOT / name, source / name)
-    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(built), str(source))
+    pip(built, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(built), str(source))
     (path,) = built.glob("*.whl")
     return path
 
@@ -56,14 +60,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     place = tmp_path_factory.mktemp("environment") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(place)], check=True)
     (site,) = place.glob("lib/python*/site-packages")
-    pip("--python", str(place / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
+    pip(place, "--python", str(place / "bin" / "python"), "install", "--no-deps", "--no-index", str(wheel))
     (site / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
     return Installed(place / "bin", site)
 
 
-def pip(*words: str) -> None:
+def pip(folder: Path, *words: str) -> None:
     """Run pip; what it printed, if it fails."""
-    done = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True, check=False)
+    done = run(folder, sys.executable, "-m", "pip", *words)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -71,12 +75,12 @@ def pip(*words: str) -> None:
 def works(installed: Installed, tmp_path: Path) -> Callable[..., str]:
     """Start a program in an empty folder; what it printed, once it has succeeded."""
 
-    def run(program: str, *words: str) -> str:
+    def succeed(program: str, *words: str) -> str:
         done = installed.run(tmp_path, program, *words)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
-    return run
+    return succeed
 
 
 def test_only_our_packages_are_installed_at_the_top(installed: Installed) -> None:
