@@ -33,6 +33,7 @@ def commands(program: str, *, without: str = "") -> list[str]:
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "outputs").mkdir()
     (tmp_path / "mine.yaml").write_text(sweep_file(), encoding="utf-8")
 
 
