@@ -1,6 +1,6 @@
 """A pack of ours to be measured: `python -m tests.bench.ours TASK ALGORITHM SIZE OUTPUTS`, started by program.py.
 
-It goes the way of `python -m ppo -m ...`: composes its runs, opens their folders, trains and records them.
+It does what `ppo -m ...` does: composes its runs, opens their folders, trains and records them.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ class Measured:
     """A session with clocks around its parts, advancing as its gate says."""
 
     def __init__(self, runs: list[Config]) -> None:
-        from ppo.config.identity import run_folder
         from ppo.runs.folder import RunFolder
+        from ppo.runs.store import folder_of
         from ppo.session import Member, Outcome, Session
         from tests.bench.gate import Gate
         from tests.bench.probe import Probe
 
         self.gate = Gate(lambda: 0)
-        paths = [run_folder(config) for config in runs]
+        paths = [folder_of(config) for config in runs]
         folders = [RunFolder(path, config) for path, config in zip(paths, runs, strict=True)]
         for folder in folders:
             folder.check()
-            folder.open()
+            folder.open(compiled=True)
         outcomes = [Outcome(config, path) for path, config in zip(paths, runs, strict=True)]
-        self.session = Session([Member(o, f) for o, f in zip(outcomes, folders, strict=True)])
+        self.session = Session([Member(o, f, compiled=True) for o, f in zip(outcomes, folders, strict=True)])
         pack: Any = self.session.pack
         self.gate.taken = lambda: int(pack.steps.sum())
         self.pack, self.probe = pack, Probe(pack)

@@ -10,7 +10,7 @@ from ppo.pack import Pack
 
 LEARNING = ("estimate_advantages", "update")  # by a learner; the second includes the next
 FITTING = "value_fit"  # of the learners that have one
-ACTING = ("noise", "push", "refresh")  # by an actor, besides acting
+ACTING = ("noise", "refresh")  # by an actor, besides acting
 
 
 class Timed:
@@ -76,15 +76,14 @@ class Probe:
     def parts(self, wall: float) -> dict[str, float]:
         """Seconds by part, adding up to `wall`: the time of the iterations since `reset`."""
         s = {name: clock.seconds for name, clock in self.clocks.items()}
-        noise = s["noise"] + s["push"]
         return {
             "physics": s["physics"],
             "resets": s["resets"],
             "env_rest": s["step"] - s["physics"] - s["resets"],  # observations, rewards, terminations
             "network": s["network"],
             "filter": s["filter"],
-            "noise": noise,
-            "collect_rest": s["collect"] - s["step"] - s["network"] - s["filter"] - noise,  # bookkeeping
+            "noise": s["noise"],
+            "collect_rest": s["collect"] - s["step"] - s["network"] - s["filter"] - s["noise"],  # bookkeeping
             "advantages": s["estimate_advantages"],
             "update": s["update"] - s["refresh"] - s["value_fit"],
             "value_fit": s["value_fit"],
