@@ -108,12 +108,12 @@ class PPOLearner(Learner):
         clip_scale = self._schedule("epsilon_schedule", remaining)
         clip_range = self.objectives.clip_range
         epsilon = np.where(np.isinf(clip_range), clip_range, clip_range * clip_scale)
-        column = {"epsilon": epsilon, "lr": lr}
+        column = {"lr": lr}
         for key in ("adam_epsilon", "c1", "c2", "max_grad_norm", "value_clip"):
             column[key] = self.pack.per_run(key, absent=0.0)  # an absent bound is never read
         rows = torch.stack([torch.as_tensor(column[k], dtype=torch.float32) for k in Coefficients._fields], -1)
         rows = torch.cat([rows, self.objectives.rows(clip_scale)], -1)
-        beta = np.array([self.objectives.of(lane, "beta", absent=0.0) for lane in range(len(lr))])
+        beta = np.array([self.objectives.of(lane, "beta") or 0.0 for lane in range(len(lr))])
         return rows.to(self.theta.device), {"lr": lr, "epsilon": epsilon, "beta": beta}
 
     def _interpolate(self, theta_old: Tensor, samples: Samples) -> Floats:

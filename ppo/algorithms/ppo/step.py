@@ -17,7 +17,6 @@ from ppo.networks.flat import FlatNetwork
 class Coefficients(NamedTuple):
     """What may differ between the runs of a pack, each []; the surrogate's own follow in the same row."""
 
-    epsilon: Tensor  # clipping range; infinite where nothing is clipped
     lr: Tensor
     adam_epsilon: Tensor
     c1: Tensor
@@ -112,7 +111,7 @@ class MinibatchStep:
         objective = self.objectives.choose(surrogate, terms).mean()
         value_loss = self._value_loss(value, s, c.value_clip)
         loss = c.c1 * value_loss - objective - c.c2 * distribution.entropy(dist).mean()
-        clip_fraction = ((terms.ratio - 1).abs() > c.epsilon).to(adv.dtype).mean()
+        clip_fraction = ((terms.ratio - 1).abs() > self.objectives.clip_range_of(surrogate)).to(adv.dtype).mean()
         return loss, (objective.detach(), value_loss.detach(), clip_fraction)
 
     def _value_loss(self, value: Tensor, s: Samples, value_clip: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 from ppo.config.schema import PER_RUN, marked
@@ -30,7 +31,7 @@ class Surrogate(Protocol):
 
     name: ClassVar[str]
     uses_kl: ClassVar[bool] = False  # whether the objective has a KL term
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ()  # see `family`; of the paper's own surrogates only
+    places: ClassVar[Mapping[int, Mapping[str, Any]]] = MappingProxyType({})  # of the paper's own only: see `family`
 
     def check(self) -> None:
         """UserError where coefficients do not go together."""
@@ -48,12 +49,13 @@ class Surrogate(Protocol):
 def family(surrogate: Surrogate) -> dict[str, Any] | None:
     """What runs must have in common to share a pack: None for the paper's own surrogates, which share one.
 
-    Which objectives a compiled update computes decides how it rounds, so that must not depend on a run's pack-mates
-    (law 1). The graph of the paper's surrogates always holds all their `variants` (values of the fields that are not
-    PER_RUN); that of any other surrogate holds its own alone, and nothing that is added changes the bits of the former.
+    Which objectives a compiled update computes, and in which order, decides how it rounds, so that must not depend on a
+    run's pack-mates (law 1). The graph of the paper's surrogates always holds all of them, each at its `places` (a
+    number -> values of the fields that are not PER_RUN); that of any other surrogate holds its own objective alone. So
+    nothing that is added changes the bits of published runs.
     """
     own = static(surrogate)
-    return None if own in type(surrogate).variants else {"name": surrogate.name, **own}
+    return None if own in type(surrogate).places.values() else {"name": surrogate.name, **own}
 
 
 def static(surrogate: Surrogate) -> dict[str, Any]:

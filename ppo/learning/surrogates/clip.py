@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from ppo.config import choices
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Clip(Surrogate):
     """L^CLIP, equation (7)."""
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    places: ClassVar[Mapping[int, Mapping[str, Any]]] = MappingProxyType({1: {}})
 
     epsilon: Annotated[Positive, PER_RUN, CLIP_RANGE]
 
@@ -34,7 +35,9 @@ class Clip(Surrogate):
 class ClipLog(Surrogate):
     """Clipping in log space; the paper has no formula, so there are two readings."""
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"reading": "ratio"}, {"reading": "objective"})
+    places: ClassVar[Mapping[int, Mapping[str, Any]]] = MappingProxyType(
+        {2: {"reading": "ratio"}, 3: {"reading": "objective"}}
+    )
 
     epsilon: Annotated[Positive, PER_RUN, CLIP_RANGE]
     reading: Literal["ratio", "objective"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ppo.config import choices
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Unclipped(Surrogate):
     """L^CPI, equation (6)."""
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    places: ClassVar[Mapping[int, Mapping[str, Any]]] = MappingProxyType({0: {}})
 
     def objective(self, t: Terms) -> Tensor:
         """r adv."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from ppo.config import choices
@@ -22,7 +23,7 @@ class FixedKL(Surrogate):
     """L^KLPEN, equation (8)."""
 
     uses_kl: ClassVar[bool] = True
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    places: ClassVar[Mapping[int, Mapping[str, Any]]] = MappingProxyType({4: {}})
 
     beta: Annotated[Positive, PER_RUN]
 
@@ -37,7 +38,7 @@ class AdaptiveKL(Surrogate):
     """L^KLPEN with beta halved or doubled after each iteration, to keep the KL near d_targ."""
 
     uses_kl: ClassVar[bool] = True
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    places: ClassVar[Mapping[int, Mapping[str, Any]]] = MappingProxyType({5: {}})
 
     d_targ: Annotated[Positive, PER_RUN]
     beta: Annotated[Positive, PER_RUN]
