@@ -189,6 +189,9 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 @lru_cache(maxsize=65536)  # a sweep says the same few things again and again
 def _parse(override: str) -> Override:
+    key, _, value = override.partition("=")
+    if key.lstrip("+") in ("outputs", "run_dir") and value.startswith("~"):
+        override = f"{key}={Path(value).expanduser()}"  # not every shell does this, and Hydra's grammar has no ~
     try:
         return OverridesParser.create().parse_override(override)
     except HydraException as error:

@@ -1,4 +1,4 @@
-"""A worker in which one run is sabotaged: `python -m tests.sweeps.sabotage PACK.json`, told how by $SABOTAGE.
+"""A worker in which one run is sabotaged: `python -m tests.sweeps.sabotage PACK.json`, as $SABOTAGE says.
 
 SABOTAGE=<run hash>:<what>:<step>, where <what> is a signal that the process dies of, or `raise`, while the simulator of
 that run takes that step.
@@ -12,8 +12,8 @@ import sys
 from typing import Any
 
 import mujoco
-
 from ppo.envs.simulators.suite import MujocoSuite
+
 from sweeps.launching.worker import main
 
 RUN, WHAT, STEP = os.environ["SABOTAGE"].split(":")
@@ -36,7 +36,7 @@ def step(model: Any, data: Any, count: int) -> None:
 
 def advance(self: MujocoSuite, actions: Any) -> None:
     """Find the victim by its hash in the marker, which names the run of every lane."""
-    lanes = [lane for lane, run in enumerate(self.marker[1:].tolist()) if f"{run:08x}" == RUN]
+    lanes = [lane for lane, run in enumerate(self.marker[1:].tolist()) if f"{run:08x}" == RUN[:8]]
     victim[:] = [self._data[lane * self._actors] for lane in lanes]
     real_advance(self, actions)
 
