@@ -32,8 +32,8 @@ NOTES = {
     "status": "Exit status 0 if every run is done, else 1.",
     "cancel": "Packs save first: `run` resumes them.",
 }
-LS_NOTES = f"""Filters are key=value, of columns or of keys of config.yaml. Values are compared as values (1e6 = 1000000);
-a,b means either, and * and ? stand for any characters:
+LS_NOTES = f"""Filters are key=value, of columns or of keys of config.yaml. Values are compared as values (1e6 =
+1000000), a,b means either, and * and ? stand for any characters:
   ppo-sweeps ls state=failed,lost env=Hopper-* outputs=outputs/demo
   ppo-sweeps ls algorithm.lr=3e-4 --columns run,algorithm.lr,score --csv
   ppo-sweeps ls outputs=outputs/published
