@@ -73,7 +73,7 @@ def test_a_choice_that_takes_values_from_others_is_composed_as_a_whole(
 ) -> None:
     source = (module.CONF / "algorithm" / "vpg.yaml").read_text(encoding="utf-8")
     (tmp_path / "algorithm").mkdir()
-    theirs = re.sub(r"(?m)^gamma:.*$", "gamma: ${oc.select:env.time_limit,0.5}", source)
+    theirs = re.sub(r"(?m)^gamma:.*$", "gamma: ${oc.select:env.nothing,0.5}", source)
     (tmp_path / "algorithm" / "theirs.yaml").write_text(theirs)
     monkeypatch.setattr(module, "_extra", [])
     try:
