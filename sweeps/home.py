@@ -36,22 +36,20 @@ class PackFile(NamedTuple):
         """Which run its worker is working for (`ppo.runs.marker`)."""
         return self.path.with_suffix(".marker")
 
-    def read(self) -> PackContent:
-        """Its runs, their folders, and where relative paths start from."""
-        content = read_json(self.path) or {}
+    def working_directory(self) -> Path:
+        """Where its relative paths start from, and modules of the user's are."""
         try:
-            runs = [(to_config(run["config"]), Path(run["folder"])) for run in content["runs"]]
-            return PackContent(Path(content["working_directory"]), *map(list, zip(*runs, strict=True)))
+            return Path((read_json(self.path) or {})["working_directory"])
         except (LookupError, TypeError):
             raise UserError(f"{self.path} cannot be read as a pack.") from None
 
-
-class PackContent(NamedTuple):
-    """What a pack file says."""
-
-    working_directory: Path
-    configs: list[Config]
-    folders: list[Path]  # of each run, relative to the working directory
+    def runs(self) -> list[tuple[Config, Path]]:
+        """Its runs and their folders; to be called in the working directory."""
+        try:
+            content = (read_json(self.path) or {})["runs"]
+            return [(to_config(run["config"]), Path(run["folder"])) for run in content]
+        except (LookupError, TypeError):
+            raise UserError(f"{self.path} cannot be read as a pack.") from None
 
 
 class Home:

@@ -20,14 +20,14 @@ DRIVER = "SWEEPS_DRIVER"  # environment variable: the process that started a wor
 
 def train_pack_file(file: PackFile, stop: Callable[[], bool]) -> Exit:
     """Train a pack to its end, or until `stop` or a signal asks to save; returns the exit status."""
-    pack = file.read()
-    os.chdir(pack.working_directory)
+    os.chdir(file.working_directory())
     append_working_directory()
+    configs, folders = zip(*file.runs(), strict=True)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
     from ppo.train import Interrupted, train
 
     try:
-        outcomes = train(pack.configs, folders=pack.folders, stop=stop, marker=file.marker)
+        outcomes = train(configs, folders=folders, stop=stop, marker=file.marker)
     except Interrupted:
         return Exit.INTERRUPTED
     return Exit.FAILED if any(o.result is None for o in outcomes) else Exit.DONE

@@ -150,8 +150,9 @@ PACK = [
 def test_a_pack_is_read_back_as_it_was_written(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     runs = listed_runs(PACK)
-    content = home.write_pack(runs).read()
-    assert content == (tmp_path, [run.config for run in runs], [run.folder for run in runs])
+    file = home.write_pack(runs)
+    assert file.working_directory() == tmp_path
+    assert file.runs() == [(run.config, run.folder) for run in runs]
 
 
 def test_relative_outputs_start_from_the_folder_where_the_pack_was_written(
@@ -161,8 +162,8 @@ def test_relative_outputs_start_from_the_folder_where_the_pack_was_written(
     monkeypatch.chdir(tmp_path / "project")
     file = home.write_pack(listed_runs([["outputs=store"]]))
     monkeypatch.chdir("/")
-    start, (config,), (folder,) = file.read()
-    assert start == tmp_path / "project"
+    ((config, folder),) = file.runs()
+    assert file.working_directory() == tmp_path / "project"
     assert Path.cwd() == Path("/"), "reading changes no state of the process"
     assert folder == folder_of(config)
     assert folder.is_relative_to(Path("store") / "runs")
@@ -181,7 +182,7 @@ def test_a_pack_that_cannot_be_read_is_reported(tmp_path: Path, content: str | N
     if content is not None:
         path.write_text(content)
     with pytest.raises(UserError, match=r"pack\.json cannot be read as a pack\.$"):
-        PackFile(path).read()
+        (PackFile(path).working_directory(), PackFile(path).runs())
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------
