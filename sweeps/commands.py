@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.live import Live
 
+from ppo.errors import UserError
 from ppo.runs.exits import Exit
 from sweeps.drive import drive
 from sweeps.launching.launchers import Local, compose_launcher, split_overrides
@@ -126,8 +127,6 @@ def logs(options: argparse.Namespace) -> int:
     """Show what a run recorded."""
     store, rest = _split_store(options.overrides)
     if rest:
-        from ppo.errors import UserError
-
         raise UserError(f"{rest[0]} is invalid: expected outputs=FOLDER.")
     listing.print_logs(listing.find(options.run, store_of(store)), sys.stdout, follow=options.follow)
     return Exit.DONE

@@ -82,7 +82,7 @@ def select(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] = ()
     runs = [run for c, run in pairs if c.point.identity in chosen and _wanted((c.point.label, run.label), only)]
     _check_patterns(sweep, only, [(c.point.label, run.label) for c, run in pairs])
     if not runs:
-        raise UserError(f"sweep {sweep.name} has no runs here: try `ppo-sweeps plan {sweep.name}`.")
+        raise UserError(f"sweep {sweep.name} has no runs here: no run of these settings has these values.")
     return Selection(runs, declared)
 
 

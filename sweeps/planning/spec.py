@@ -17,7 +17,7 @@ from ppo.errors import UserError, did_you_mean, shown
 FOLDER = CONF / "sweep"
 KEYS = ("grid", "settings", "exclude", "include")
 SETTING = "setting"  # names a label in `exclude`, beside the axes
-EMPTY = (None, "", "null", "~")  # a key without a value, as Python objects and as yaml's text
+EMPTY = (None, "", "null", "~")  # a key without a value, as Python objects and as yaml's strings
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _list(value: Any, where: str) -> list[Any]:
 
 
 class _AsTyped(yaml.BaseLoader):
-    """Reads every value as the text that was typed (010, 1:30, 1e-4), and refuses a duplicate key."""
+    """Reads every value as the string that was typed (010, 1:30, 1e-4), and refuses a duplicate key."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = set()

@@ -72,7 +72,7 @@ def to_json(found: Listing) -> list[Row]:
 
 
 def cell(value: Any) -> str:
-    """A value as text."""
+    """A value as a string."""
     if value is None:
         return ""
     if isinstance(value, Mapping):
@@ -164,7 +164,7 @@ def _fits(value: Any, patterns: Sequence[str]) -> bool:
 
 
 def _equal(value: Any, text: str) -> bool:
-    """Whether a text means a value: 1e6 is 1000000, True is true, [64, 64] is [64,64]."""
+    """Whether a string means a value: 1e6 is 1000000, True is true, [64, 64] is [64,64]."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
             return float(text) == value

@@ -53,7 +53,7 @@ def fake_run(digits: str) -> Run:
 
 @lru_cache
 def runs_of(name: str) -> tuple[Run, ...]:
-    """The runs of a sweep in conf/sweep as it stands there."""
+    """The runs of a sweep in conf/sweep as it is there."""
     return tuple(sweep_runs(load(name)))
 
 

@@ -12,8 +12,8 @@ import sys
 from typing import Any
 
 import mujoco
-from ppo.envs.simulators.lockstep import MujocoLockStep
 
+from ppo.envs.simulators.lockstep import MujocoLockStep
 from sweeps.launching.worker import main
 
 RUN, WHAT, STEP = os.environ["SABOTAGE"].split(":")

@@ -45,7 +45,7 @@ def home_of(store: Path) -> Home:
 
 
 def state(run: Run, store: Path) -> State:
-    """How a run stands, SLURM having been asked."""
+    """The state of a run, SLURM having been asked."""
     return ask_scheduler(store).refine(run.hash, standing(run.folder)).state
 
 

@@ -17,13 +17,19 @@ from sweeps.launching import slurm, start
 from sweeps.planning.runs import sweep_runs
 from sweeps.planning.spec import load
 
-ENVIRONMENT = '''
+ENVIRONMENT = """
 import gymnasium
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
 gymnasium.register("Mine-v0", entry_point=CartPoleEnv, max_episode_steps=50)
-'''
-OVERRIDES = ["env.id=my_tasks:Mine-v0", "algorithm.horizon=64", "algorithm.epochs=1", "total_steps=128", "compile=false"]
+"""
+OVERRIDES = [
+    "env.id=my_tasks:Mine-v0",
+    "algorithm.horizon=64",
+    "algorithm.epochs=1",
+    "total_steps=128",
+    "compile=false",
+]
 
 
 @pytest.fixture
@@ -37,7 +43,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_worker_finds_our_packages_and_not_the_working_directorys(folder: Path) -> None:
-    script = f"exec(open({start.__file__!r}).read().partition('if __name__')[0]); import_ours(); import ppo, sweeps.home"
+    script = (
+        f"exec(open({start.__file__!r}).read().partition('if __name__')[0]); import_ours(); import ppo, sweeps.home"
+    )
     script = script.replace("exec(", f"__file__ = {start.__file__!r}; exec(")
     command = [sys.executable, "-P", "-c", f"{script}; print(ppo.__file__)"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
