@@ -56,6 +56,20 @@ def write_config(run: Run) -> None:
     (run.folder / "config.yaml").write_text(f"# Run {run.hash}. To train it again: ...\n{text}")
 
 
+def some_runs(store: Path) -> list[Run]:
+    """On two tasks, two seeds each: Clip is done, None failed, KL was interrupted."""
+    runs = tiny_runs(store, seeds=2, envs=("inverted_pendulum", "reacher"))
+    for run in runs:
+        write_config(run)
+        if run.label == "Clip":
+            write_run(run, score=100.0 + run.config.seed)
+        elif run.label == "None":
+            write_status(run.folder, "failed", step=128, error="ValueError: no, never\nagain")
+        else:
+            write_status(run.folder, "planned", step=64)
+    return runs
+
+
 def dead_pid() -> int:
     """The number of a process that has ended."""
     process = subprocess.Popen(["/bin/true"])

@@ -6,14 +6,14 @@ import os
 import shlex
 import site
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from ppo.runs.exits import Exit
 from ppo.runs.states import State, standing
 from sweeps.__main__ import main
-from sweeps.launching import slurm, start
+from sweeps.launching import local, slurm, start
 from sweeps.planning.runs import sweep_runs
 from sweeps.planning.spec import load
 
@@ -42,15 +42,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_worker_finds_our_packages_and_not_the_working_directorys(folder: Path) -> None:
-    script = (
-        f"exec(open({start.__file__!r}).read().partition('if __name__')[0]); import_ours(); import ppo, sweeps.home"
-    )
-    script = script.replace("exec(", f"__file__ = {start.__file__!r}; exec(")
-    command = [sys.executable, "-P", "-c", f"{script}; print(ppo.__file__)"]
+def test_a_worker_imports_our_packages_and_not_the_working_directorys(folder: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [*local.WORKER, "absent.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.stdout.startswith(start.ROOT), done.stderr
+    assert (done.returncode, done.stdout) == (Exit.MISTAKE, ""), done.stderr
+    assert "absent.json cannot be read as a pack" in done.stderr
 
 
 @pytest.mark.slow
