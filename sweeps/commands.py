@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -66,7 +67,8 @@ def launch(options: argparse.Namespace, *, retry: bool) -> int:
     scheduler = ask_scheduler(outputs_of([run.config for run in runs]))
     if not isinstance(launcher, Local):
         submit_missing(sweep.name, selection, launcher, scheduler, retry=retry)
-        print(f"monitor it with: ppo-sweeps status {options.sweep} --watch", file=sys.stderr)
+        same = [options.sweep, *rest, *(word for label in options.setting for word in ("--setting", label))]
+        print(f"monitor it with: ppo-sweeps status {shlex.join(same)} --watch", file=sys.stderr)
         return Exit.DONE
     ending = drive(sweep.name, selection, launcher, scheduler, retry=retry)
     if options.json:

@@ -237,6 +237,8 @@ def test_packs_that_were_submitted_are_recorded_as_jobs(
     ended = command("run", "SWEEP", "launcher=slurm", "launcher.pack_size=2")
     assert ended.status == 0
     assert ended.out.splitlines()[:2] == [f"{command.name}: 6 new", "submitted 3 packs as job 77: 77_0 to 77_2"]
+    assert f"status {command.sweep[0]} " in ended.err, "with the same overrides, or other runs would be shown"
+    assert f"outputs={store} --watch" in ended.err
     jobs = Home(store, command.name).jobs()
     assert sorted(jobs) == ["77_0", "77_1", "77_2"]
     assert sorted(run for pack in jobs.values() for run in pack) == sorted(run.hash for run in runs)
