@@ -34,6 +34,13 @@ def test_no_two_settings_share_a_label_whatever_the_command_line_varies() -> Non
     assert len(settings) == 12
 
 
+def test_choices_that_vary_are_named_and_not_every_key_in_which_they_differ() -> None:
+    runs = declare([], grid={"algorithm": ["ppo", "trpo", "cem"]}, settings={"A": []})
+    assert [run.label for run in runs] == ["A, ppo, clip", "A, trpo", "A, cem"]
+    bare = listed_runs([["algorithm=trpo"], ["algorithm=ppo"], ["algorithm.lr=1e-3"]])
+    assert [run.label for run in bare] == ["trpo", "ppo clip epsilon=0.2 lr=0.0003", "ppo clip epsilon=0.2 lr=0.001"]
+
+
 def test_seeds_and_tasks_make_no_labels() -> None:
     assert {run.label for run in smoke("seed=0,1,2,3", "env=hopper,reacher,swimmer")} == {
         run.label for run in runs_of("smoke")
