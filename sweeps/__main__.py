@@ -1,112 +1,155 @@
-"""The command line of sweeps: plan, run, status, logs, retry, cancel, ls."""
+"""The command line of sweeps, `ppo-sweeps`: plan, run, retry, status, cancel, ls, logs."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ppo.errors import UserError
+from ppo.runs.exits import Exit
+from ppo.runs.machine import append_working_directory
 from sweeps import commands
 from sweeps.launching.launchers import FOLDER, LAUNCHERS
 from sweeps.planning import spec
+from sweeps.showing.listing import COLUMNS, DEFAULT_COLUMNS
 
-DONE, MISTAKE, INTERRUPTED = 0, 2, 130
+PROGRAM = "ppo-sweeps"
+STATUSES = "exit status: 0 all done, 1 something failed or is missing, 2 a mistake in the command, 130 interrupted"
 EXAMPLES = """examples:
-  python -m sweeps plan table1                                  what would run, in which packs, for how long
-  python -m sweeps run smoke                                    train what is missing; Ctrl-C saves, run again goes on
-  python -m sweeps run table1 env=hopper,walker2d seed=0        part of it
-  python -m sweeps run table1 launcher=slurm launcher.partition=cpu
-  python -m sweeps status table1 --watch
-  python -m sweeps logs 3b22a1b1 -f
+  ppo-sweeps plan table1                              what would be trained, in which packs, for how long
+  ppo-sweeps run smoke                                train what is missing; Ctrl-C saves, the same command resumes
+  ppo-sweeps run table1 env=hopper,walker2d seed=0    a part of it
+  ppo-sweeps run smoke outputs=~/store                in another store
+  ppo-sweeps run table1 launcher=slurm launcher.partition=cpu
+  ppo-sweeps status table1 --watch
+  ppo-sweeps logs 3b22a1b1 -f"""
+NOTES = {
+    "plan": "Starts nothing and writes nothing.",
+    "run": "Runs that are done are left alone, failed ones too. Ctrl-C saves everything; the same command resumes.",
+    "retry": "As `run`, and trains failed runs again, and runs whose machine has been silent for minutes.",
+    "status": "Exit status 0 if every run is done, else 1.",
+    "cancel": "Packs save first: `run` resumes them.",
+}
+LS_NOTES = f"""Filters are key=value, of columns or of keys of config.yaml. Values are compared as values (1e6 =
+1000000), a,b means either, and * and ? stand for any characters:
+  ppo-sweeps ls state=failed,lost env=Hopper-* outputs=outputs/demo
+  ppo-sweeps ls algorithm.lr=3e-4 --columns run,algorithm.lr,score --csv
+  ppo-sweeps ls outputs=outputs/published
 
-exit status: 0 all done, 1 something failed or is missing, 2 a mistake in the command, 130 interrupted (saved)."""
+columns: {", ".join(COLUMNS)}, and any key of config.yaml"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parse(arguments)
+    append_working_directory()
     try:
         return int(options.command(options))
     except UserError as error:
         sys.stderr.write(f"{error}\n")
-        return MISTAKE
-    except BrokenPipeError:  # whoever reads us, such as head, has seen enough
+        return Exit.MISTAKE
+    except BrokenPipeError:  # the reader of our output, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return Exit.DONE
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        return INTERRUPTED
+        return Exit.INTERRUPTED
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parsed arguments; overrides may stand before and after options, which argparse alone does not take."""
+    """Parsed arguments; overrides may come before and after options, which argparse alone does not accept."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    words = getattr(options, "overrides", getattr(options, "filters", None))
-    if rest and (words is None or any(word.startswith("-") for word in rest)):
+    if any(word.startswith("-") for word in rest):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if words is not None:
-        words += rest
+    options.overrides += rest
     return options
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sweeps",
+        prog=PROGRAM,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="From a declared sweep to finished run folders.",
-        epilog=f"sweeps: {', '.join(spec.names())} (conf/sweep/*.yaml), or a path that ends in .yaml\n\n{EXAMPLES}",
+        epilog=f"{_sweeps()}\n\n{EXAMPLES}\n\n{STATUSES}",
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text, command in (
-        ("plan", "what would run; starts nothing", commands.plan),
+        ("plan", "show what would be trained", commands.plan),
         ("run", "train what is missing of a sweep", commands.run),
         ("retry", "train what is missing or failed", commands.retry),
-        ("status", "how the runs of a sweep stand", commands.status),
-        ("cancel", "save and stop, wherever it runs", commands.cancel),
+        ("status", "show the state of the runs of a sweep", commands.status),
+        ("cancel", "save and stop a sweep, wherever it runs", commands.cancel),
     ):
-        one = names.add_parser(
-            name,
-            help=text,
-            description=f"{name}: {text}.",
-            epilog=_launcher_keys() if name in ("plan", "run", "retry") else None,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        one.set_defaults(command=command)
-        one.add_argument("sweep", help="name of a sweep, or a path that ends in .yaml")
-        one.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides, and launcher.key=value")
-        one.add_argument("--setting", action="append", default=[], metavar="LABEL", help="only rows like it (* and ?)")
-        if name in ("plan", "status"):
-            one.add_argument("--json", action="store_true", help="for programs")
-        if name == "status":
-            one.add_argument("--watch", action="store_true", help="show it every few seconds, until all have ended")
+        _add_sweep_command(names, name, text, command)
     _add_ls(names)
     _add_logs(names)
     return parser
 
 
+Parsers = argparse._SubParsersAction
+
+
+def _add_sweep_command(
+    names: Parsers[argparse.ArgumentParser], name: str, text: str, command: Callable[[argparse.Namespace], int]
+) -> None:
+    epilog = f"{_sweeps()}\n\n{NOTES[name]}"
+    if name in ("plan", "run", "retry"):
+        epilog += f"\n\n{_launcher_keys()}"
+    one = names.add_parser(
+        name, help=text, description=_sentence(text), epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    one.set_defaults(command=command)
+    one.add_argument("sweep", help="name of a sweep, or a path that ends in .yaml")
+    one.add_argument(
+        "overrides", nargs="*", metavar="key=value",
+        help="overrides of every run (a,b,c: several values), outputs=FOLDER, launcher=NAME, launcher.key=value",
+    )  # fmt: skip
+    one.add_argument(
+        "--setting", action="append", default=[], metavar="LABEL", help="only this row; * and ? are wildcards"
+    )
+    if name != "cancel":
+        one.add_argument("--json", action="store_true", help="print JSON, for programs")
+    if name == "status":
+        one.add_argument("--watch", action="store_true", help="refresh every few seconds until all runs have ended")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _sweeps() -> str:
+    return f"sweeps: {', '.join(spec.names())} (conf/sweep/*.yaml), or a path that ends in .yaml"
+
+
 def _launcher_keys() -> str:
-    """What can be said of a launcher: the yamls, which explain each key."""
+    """The keys of every launcher: its yaml, which explains each."""
     yamls = [FOLDER / f"{name}.yaml" for name in LAUNCHERS]
     return "\n".join(f"launcher={path.stem}\n{path.read_text(encoding='utf-8')}" for path in yamls)
 
 
-def _add_ls(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    ls = names.add_parser("ls", help="run folders of a store: filter, choose columns")
-    ls.add_argument("filters", nargs="*", metavar="key=value", help="of columns or config keys: state=failed env=Hop*")
-    ls.add_argument("--outputs", default="outputs", help="the store (default: %(default)s)")
-    ls.add_argument("--columns", default="state,env,setting,seed,step,score,hash", help="default: %(default)s")
-    ls.add_argument("--csv", action="store_true", help="comma-separated values")
+def _add_ls(names: Parsers[argparse.ArgumentParser]) -> None:
+    text = "list the runs of a store: filter, choose columns"
+    ls = names.add_parser(
+        "ls", help=text, description=_sentence(text), epilog=LS_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    ls.add_argument("overrides", nargs="*", metavar="key=value", help="filters, and outputs=FOLDER: the store")
+    ls.add_argument("--columns", default=",".join(DEFAULT_COLUMNS), metavar="A,B,C", help="default: %(default)s")
+    ls.add_argument("--csv", action="store_true", help="print comma-separated values")
+    ls.add_argument("--json", action="store_true", help="print JSON, for programs")
     ls.set_defaults(command=commands.ls)
 
 
-def _add_logs(names: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    logs = names.add_parser("logs", help="what a run wrote down: its log and traceback")
-    logs.add_argument("run", help="its hash or part of it, or its folder")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is added")
-    logs.add_argument("--outputs", default="outputs", help="the store (default: %(default)s)")
+def _add_logs(names: Parsers[argparse.ArgumentParser]) -> None:
+    text = "print what a run recorded: its log and, if it failed, its traceback"
+    logs = names.add_parser("logs", help=text, description=_sentence(text))
+    logs.add_argument("run", help="its hash or the beginning of it, or its folder")
+    logs.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="the store")
+    logs.add_argument("-f", "--follow", action="store_true", help="print what is added until the run has ended")
     logs.set_defaults(command=commands.logs)
 
 

@@ -1,50 +1,50 @@
-"""What each command of `python -m sweeps` does."""
+"""What each command of `ppo-sweeps` does."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.live import Live
-from rich.table import Table
 
-from ppo.config.compose import parse
-from ppo.config.run import EXECUTION_KEYS
-from ppo.runs.states import State
+from ppo.errors import UserError
+from ppo.runs.exits import Exit
 from sweeps.drive import drive
-from sweeps.home import Home
 from sweeps.launching.launchers import Local, compose_launcher, split_overrides
-from sweeps.launching.scheduler import scheduler
+from sweeps.launching.scheduler import ask_scheduler
 from sweeps.launching.slurm import cancel_jobs, submit_missing
-from sweeps.planning.catalogue import catalogue
-from sweeps.planning.plan import Plan, disk_free, disk_needed, make_plan, to_json
-from sweeps.planning.runs import Run, outputs_of, sweep_runs
-from sweeps.planning.spec import Sweep, load
-from sweeps.showing import status as standing_of
-from sweeps.showing.view import page
-from sweeps.showing.watch import pack_title
+from sweeps.planning.catalogue import catalogue, store_of
+from sweeps.planning.plan import facts, make_plan, to_json
+from sweeps.planning.runs import outputs_of, select, sweep_runs
+from sweeps.planning.spec import load
+from sweeps.showing import listing
+from sweeps.showing import status as overview
+from sweeps.showing.preview import print_plan
+from sweeps.showing.report import print_report
+from sweeps.showing.view import results_console
 
-DONE, FAILED = 0, 1
 WATCH_SECONDS = 5.0
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Print what would run."""
-    ours, rest = split_overrides(options.overrides)
-    launcher = compose_launcher(ours)
+    """Print what would be trained."""
+    of_launcher, rest = split_overrides(options.overrides)
+    launcher = compose_launcher(of_launcher)
     sweep = load(options.sweep)
     runs = sweep_runs(sweep, rest, options.setting)
-    outputs = outputs_of(runs)
-    made = make_plan(sweep.name, runs, launcher, scheduler(outputs))
+    outputs = outputs_of([run.config for run in runs])
+    made = make_plan(sweep.name, runs, launcher, ask_scheduler(outputs))
     if options.json:
-        print(json.dumps(to_json(made, outputs), indent=2))
+        print_json(to_json(made, outputs))
     else:
-        print_plan(made, outputs)
-    return DONE
+        print_plan(results_console(), made, outputs)
+    return Exit.DONE
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,52 +59,49 @@ def retry(options: argparse.Namespace) -> int:
 
 def launch(options: argparse.Namespace, *, retry: bool) -> int:
     """Train here and wait, or submit and return."""
-    ours, rest = split_overrides(options.overrides)
-    launcher = compose_launcher(ours)
+    of_launcher, rest = split_overrides(options.overrides)
+    launcher = compose_launcher(of_launcher)
     sweep = load(options.sweep)
-    runs = sweep_runs(sweep, rest, options.setting)
-    known, whole = scheduler(outputs_of(runs)), whole_sweep(sweep, rest, options.setting, runs)
-    if isinstance(launcher, Local):
-        return drive(sweep.name, runs, launcher, known, retry=retry, declared=whole)
-    submit_missing(sweep.name, runs, launcher, known, retry=retry, declared=whole)
-    print(f"look after it: python -m sweeps status {options.sweep} --watch")
-    return DONE
-
-
-def whole_sweep(sweep: Sweep, overrides: Sequence[str], only: Sequence[str], runs: list[Run]) -> list[Run]:
-    """All runs of a sweep of which `runs` are a part; `runs` themselves where overrides made others of them."""
-    of_execution = [o for o in overrides if parse([o])[0].key_or_group in EXECUTION_KEYS]
-    if len(of_execution) == len(overrides) and not only:
-        return runs
-    whole = sweep_runs(sweep, of_execution)
-    return whole if {run.hash for run in runs} <= {run.hash for run in whole} else runs
+    selection = select(sweep, rest, options.setting)
+    runs = selection.runs
+    scheduler = ask_scheduler(outputs_of([run.config for run in runs]))
+    if not isinstance(launcher, Local):
+        submit_missing(sweep.name, selection, launcher, scheduler, retry=retry)
+        same = [options.sweep, *rest, *(word for label in options.setting for word in ("--setting", label))]
+        print(f"monitor it with: ppo-sweeps status {shlex.join(same)} --watch", file=sys.stderr)
+        return Exit.DONE
+    ending = drive(sweep.name, selection, launcher, scheduler, retry=retry)
+    if options.json:
+        rows = [r.row.to_json() | facts(ending.standings[r.hash]) for r in runs]
+        print_json({"sweep": sweep.name, "runs": rows, "not_trained_here": ending.blocked})
+    elif ending.status != Exit.INTERRUPTED:
+        print_report(results_console(), runs, ending.standings, ending.blocked)
+    return ending.status
 
 
 def status(options: argparse.Namespace) -> int:
-    """Show how the runs stand."""
+    """Show the state of the runs."""
     _, rest = split_overrides(options.overrides)
     found = catalogue(options.sweep, rest, options.setting)
-    home = Home(Path(found.outputs), load(options.sweep).name)
-    seen = standing_of.look(home.name, found, home.driver)
+    shown = overview.read_status(found)
     if options.json:
-        print(json.dumps(standing_of.to_json(seen), indent=2))
+        print_json(overview.to_json(shown))
     elif options.watch:
-        with Live(standing_of.render(seen), console=page(), auto_refresh=False) as live:
-            while not seen.ended:
+        with Live(overview.render(shown), console=results_console(), auto_refresh=False) as live:
+            while not shown.ended:
                 time.sleep(WATCH_SECONDS)
-                seen = standing_of.look(home.name, found, home.driver)
-                live.update(standing_of.render(seen), refresh=True)
+                shown = overview.read_status(found)
+                live.update(overview.render(shown), refresh=True)
     else:
-        page().print(standing_of.render(seen))
-    return DONE if seen.all_done else FAILED
+        results_console().print(overview.render(shown))
+    return Exit.DONE if shown.all_done else Exit.FAILED
 
 
 def cancel(options: argparse.Namespace) -> int:
     """Ask whoever runs the sweep to save and stop."""
     _, rest = split_overrides(options.overrides)
-    found = catalogue(options.sweep, rest, options.setting)
-    home = Home(Path(found.outputs), load(options.sweep).name)
-    if driver := home.driver:
+    home = catalogue(options.sweep, rest, options.setting).home
+    if driver := home.driver():
         home.cancel_request.touch()
         print(f"asked process {driver.get('pid')} on {driver.get('host')} to save and stop")
     jobs = cancel_jobs(home) if home.jobs() else []
@@ -112,57 +109,36 @@ def cancel(options: argparse.Namespace) -> int:
         print(f"cancelled {len(jobs)} jobs: {' '.join(jobs)}")
     if not (driver or jobs):
         print(f"nothing of sweep {home.name} is running or queued")
-    return DONE
-
-
-def print_plan(made: Plan, outputs: Path) -> None:
-    """The plan for a person."""
-    console = page()
-    console.print(f"{made.name}: {len(made.runs)} runs of {len(labels(made.runs))} settings", style="bold")
-    for state in State:
-        if count := made.counts[state]:
-            console.print(f"  {count:5} {state}")
-    if made.other_code:
-        where = "python -m sweeps ls --columns hash,code,commit,folder"
-        console.print(f"  {len(made.other_code):5} of these were done by other code than today's: {where}")
-    if not made.packs:
-        console.print("nothing to train")
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in ("pack", "runs", "minutes"):
-        table.add_column(name, justify="left" if name == "pack" else "right")
-    for pack in made.packs[:40]:
-        table.add_row(pack_title(pack.runs), str(len(pack.runs)), f"{pack.seconds / 60:.1f}")
-    if len(made.packs) > 40:
-        table.add_row(f"... and {len(made.packs) - 40} more", "", "")
-    console.print(table)
-    total = sum(p.seconds for p in made.packs)
-    console.print(
-        f"{len(made.packs)} packs, {made.workers} at a time: {hours(made.seconds)} ({hours(total)} of one core), "
-        f"by speeds of {made.speeds.source}"
-    )
-    console.print(f"disk: about {disk_needed(made) / 1e6:,.0f} MB of {disk_free(outputs) / 1e9:,.0f} GB free")
-
-
-def labels(runs: Sequence[Run]) -> list[str]:
-    """The settings, in order."""
-    return list(dict.fromkeys(run.label for run in runs))
-
-
-def hours(seconds: float) -> str:
-    """A duration for a plan."""
-    return f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min"
+    return Exit.DONE
 
 
 def ls(options: argparse.Namespace) -> int:
-    """List run folders."""
-    from sweeps.showing.listing import print_listing
-
-    return print_listing(options)
+    """List the runs of a store."""
+    stores, filters = _split_store(options.overrides)
+    found = listing.list_runs(store_of(stores), filters, options.columns.split(","))
+    if options.json:
+        print_json(listing.to_json(found))
+    elif options.csv:
+        listing.write_csv(found, sys.stdout)
+    else:
+        listing.print_aligned(found)
+    return Exit.DONE
 
 
 def logs(options: argparse.Namespace) -> int:
-    """Show what a run wrote down."""
-    from sweeps.showing.listing import print_logs
+    """Show what a run recorded."""
+    store, rest = _split_store(options.overrides)
+    if rest:
+        raise UserError(f"{rest[0]} is invalid: expected outputs=FOLDER.")
+    listing.print_logs(listing.find(options.run, store_of(store)), sys.stdout, follow=options.follow)
+    return Exit.DONE
 
-    return print_logs(options, sys.stdout)
+
+def _split_store(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """`outputs=FOLDER`, and everything else."""
+    return [w for w in words if w.startswith("outputs=")], [w for w in words if not w.startswith("outputs=")]
+
+
+def print_json(value: Any) -> None:
+    """For programs."""
+    print(json.dumps(value, indent=2, default=lambda v: v.as_posix() if isinstance(v, Path) else str(v)))

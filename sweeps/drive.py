@@ -5,65 +5,66 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from ppo.runs.states import State, standing
+from ppo.runs.exits import Exit
+from ppo.runs.states import Standing, State, standing
 from sweeps.home import Home
 from sweeps.launching.launchers import Launcher, Local
 from sweeps.launching.local import Pool
 from sweeps.launching.scheduler import Scheduler
 from sweeps.planning.plan import Plan, make_plan
-from sweeps.planning.runs import Run, outputs_of
-from sweeps.showing.report import print_report
-from sweeps.showing.view import View, make_view, page
+from sweeps.planning.runs import Run, Selection, outputs_of
+from sweeps.showing.view import View, make_view
 
-DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-LOOK_SECONDS = 2.0  # between looks at runs that others train
+POLL_SECONDS = 2.0  # between looks at runs that others train
 
 
-def drive(
-    name: str,
-    runs: Sequence[Run],
-    launcher: Local,
-    known: Scheduler,
-    *,
-    retry: bool = False,
-    declared: Sequence[Run] | None = None,
-) -> int:
-    """Train what is missing of `runs`; returns the exit status. `declared`: the sweep of which they are a part."""
+class Ending(NamedTuple):
+    """How a launch of a sweep ended."""
+
+    status: Exit
+    standings: dict[str, Standing]  # by run hash
+    blocked: dict[str, str]  # run hash -> why it could not be trained here
+
+
+def drive(name: str, selection: Selection, launcher: Local, scheduler: Scheduler, *, retry: bool = False) -> Ending:
+    """Train what is missing of the selected runs."""
+    runs = selection.runs
     if any(run.config.execution.device == "cuda" for run in runs):
         from ppo.train import check_device
 
         check_device("cuda")
-    home = Home(outputs_of(runs), name)
+    home = Home(outputs_of([run.config for run in runs]), name)
     home.open()
-    home.write_runs(declared or runs)
+    home.write_runs([run.row for run in selection.declared])
     view = make_view()
     try:
-        status, blocked = _train(home, view, runs, launcher, known, retry=retry)
+        complete, blocked = _train(home, view, runs, launcher, scheduler, retry=retry)
     finally:
         view.close()
         home.close()
-    if status == INTERRUPTED:
-        sys.stderr.write("interrupted: saved; the same command goes on from here\n")
-        return status
     standings = {run.hash: standing(run.folder) for run in runs}
-    print_report(page(), runs, standings, blocked)
-    return DONE if all(s.state == State.DONE for s in standings.values()) else FAILED
+    if not complete:
+        sys.stderr.write("interrupted: everything is saved; the same command resumes\n")
+        return Ending(Exit.INTERRUPTED, standings, blocked)
+    all_done = all(s.state == State.DONE for s in standings.values())
+    return Ending(Exit.DONE if all_done else Exit.FAILED, standings, blocked)
 
 
 def _train(
-    home: Home, view: View, runs: Sequence[Run], launcher: Launcher, known: Scheduler, *, retry: bool
-) -> tuple[int, dict[str, str]]:
-    """Rounds of planning and training, until nothing is left to train or to wait for."""
-    plan = make_plan(home.name, runs, launcher, known, retry=retry)
-    tell(view, plan)
+    home: Home, view: View, runs: Sequence[Run], launcher: Launcher, scheduler: Scheduler, *, retry: bool
+) -> tuple[bool, dict[str, str]]:
+    """Plan and train until nothing is left to train or to wait for; False if interrupted, and what was blocked."""
+    plan = make_plan(home.name, runs, launcher, scheduler, retry=retry)
+    announce(view, plan)
     pool = Pool(home, view, plan)
     while True:
         if plan.packs and not pool.run(plan.packs):
-            return INTERRUPTED, pool.blocked
+            return False, pool.blocked
         if not plan.packs and not _wait(home, view, plan):
-            return DONE, pool.blocked
-        plan = make_plan(home.name, runs, launcher, known, leave=pool.blocked)
+            return True, pool.blocked
+        plan = make_plan(home.name, runs, launcher, scheduler, leave=pool.blocked)
 
 
 def _wait(home: Home, view: View, plan: Plan) -> bool:
@@ -76,16 +77,16 @@ def _wait(home: Home, view: View, plan: Plan) -> bool:
     while all(standing(run.folder).state == State.RUNNING for run in elsewhere):
         if home.cancel_request.exists():
             raise KeyboardInterrupt
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return True
 
 
-def tell(view: View, plan: Plan) -> None:
+def announce(view: View, plan: Plan) -> None:
     """What is about to happen, in a line or two."""
     counts = ", ".join(f"{count} {state}" for state, count in sorted(plan.counts.items()))
     view.event(f"sweep    {plan.name}: {len(plan.runs)} runs: {counts}")
     if plan.packs:
-        minutes = f"about {plan.seconds / 60:.0f} min, by speeds of {plan.speeds.source}"
-        view.event(f"plan     {len(plan.packs)} packs, {plan.workers} at a time: {minutes}")
+        estimate = f"about {plan.seconds / 60:.0f} min, estimated from {plan.speeds.source}"
+        view.event(f"plan     {len(plan.packs)} packs, {plan.workers} at a time: {estimate}")
     if plan.other_code:
-        view.event(f"note     {len(plan.other_code)} finished runs were made by other code: see the plan")
+        view.event(f"note     {len(plan.other_code)} finished runs were trained by other code: see the plan")

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ppo.runs.states import State, standing
-from sweeps.drive import INTERRUPTED, drive
+from ppo.runs.exits import Exit
+from ppo.runs.states import Standing, State
+from sweeps.drive import drive
 from sweeps.launching.launchers import Local, to_launcher
-from sweeps.launching.scheduler import scheduler
+from sweeps.launching.scheduler import ask_scheduler
 from sweeps.launching.slurm import submit_missing
-from sweeps.planning.runs import Run, listed_runs, outputs_of
+from sweeps.planning.runs import Run, Selection, listed_runs, outputs_of
+from sweeps.showing.report import print_report
+from sweeps.showing.view import results_console
 
 Outcome = tuple[float | None, str | None]  # score, error
 
@@ -26,21 +29,24 @@ def train(jobs: Sequence[Sequence[str]], keys: Mapping[str, Any]) -> list[Outcom
     runs = list({run.hash: run for run in listed}.values())
     launcher = to_launcher(keys)
     name = f"multirun-{hashlib.sha256(''.join(sorted(run.hash for run in runs)).encode()).hexdigest()[:8]}"
-    known = scheduler(outputs_of(runs))
+    scheduler = ask_scheduler(outputs_of([run.config for run in runs]))
+    selection = Selection(runs, runs)
     if not isinstance(launcher, Local):
-        submit_missing(name, runs, launcher, known)
+        submit_missing(name, selection, launcher, scheduler)
         return [(None, None)] * len(listed)
-    if drive(name, runs, launcher, known, retry=True) == INTERRUPTED:
-        sys.exit(INTERRUPTED)
-    return [_outcome(run) for run in listed]
+    ending = drive(name, selection, launcher, scheduler, retry=True)
+    if ending.status == Exit.INTERRUPTED:
+        sys.exit(Exit.INTERRUPTED)
+    print_report(results_console(), runs, ending.standings, ending.blocked)
+    return [_outcome(run, ending.standings[run.hash]) for run in listed]
 
 
-def _outcome(run: Run) -> Outcome:
-    seen = standing(run.folder)
-    if seen.state != State.DONE:
-        error = str(seen.status.get("error") or f"it is {seen.state}")
+def _outcome(run: Run, found: Standing) -> Outcome:
+    if found.state != State.DONE:
+        error = str(found.status.get("error") or f"it is {found.state}")
         print(f"failed: {error}  {run.folder}")
         return None, f"{run.folder}: {error}"
-    score = seen.result.get("score")
-    print(f"score {'none: no episode was completed' if score is None else f'{score:.2f}'}  {run.folder}")
+    score = found.result.get("score")
+    shown = "none: no episode was completed" if score is None else f"{score:.2f}"
+    print(f"score {shown}  {run.row.env}  {run.label}  seed {run.row.seed}  {run.folder}")
     return score, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,8 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ppo.config import choices, hints
-from ppo.config.flatten import flatten
+from ppo.config.flatten import copied, flatten
 from ppo.config.run import Config, to_config
+from ppo.config.splice import spliced
 from ppo.errors import UserError, invalid, unknown
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -36,7 +36,7 @@ def add_config_dir(folder: Path) -> None:
         raise UserError(f"--config-dir {folder} is invalid: expected a folder of yaml files.")
     if folder.resolve() not in _extra:
         _extra.append(folder.resolve())
-        for cached in (groups, _composed, _plain):
+        for cached in (groups, _composed, _container_of, _interpolates, _plain):
             cached.cache_clear()
 
 
@@ -93,7 +93,7 @@ def compose_mapping(overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str,
         return _resolved(_composed(tuple(str(o.input_line) for o in parsed))), explicit
     if any("${" in str(o.input_line) for o in rest):
         return apply(_composed(lines).copy(), rest), explicit
-    return _set(copy.deepcopy(_plain(lines)), rest), explicit
+    return _set(copied(_plain(lines)), rest), explicit
 
 
 def _is_choice(override: Override) -> bool:
@@ -152,10 +152,26 @@ def _composed(overrides: tuple[str, ...]) -> DictConfig:
             raise UserError(f"the config cannot be composed: {first_line(error)}.") from None
 
 
-@lru_cache(maxsize=512)
-def _plain(choices: tuple[str, ...]) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def _plain(choices: tuple[str, ...]) -> Mapping[str, Any]:
     """The composed, resolved mapping of these choices; to be copied before it is changed."""
+    try:
+        if not any(_interpolates(choice) for choice in choices):
+            return spliced(choices, _container_of)
+    except UserError:  # of a choice that cannot be composed without another
+        pass
+    return _container_of(choices)
+
+
+@lru_cache(maxsize=512)
+def _container_of(choices: tuple[str, ...]) -> dict[str, Any]:
     return _container(_composed(choices))
+
+
+@lru_cache
+def _interpolates(choice: str) -> bool:
+    """Whether values of the composition of one choice are taken from others."""
+    return "${" in OmegaConf.to_yaml(_composed((choice,)), resolve=False)
 
 
 @contextmanager
@@ -189,6 +205,9 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 @lru_cache(maxsize=65536)  # a sweep says the same few things again and again
 def _parse(override: str) -> Override:
+    key, _, value = override.partition("=")
+    if key.lstrip("+") in ("outputs", "run_dir") and value.startswith("~"):
+        override = f"{key}={Path(value).expanduser()}"  # not every shell does this, and Hydra's grammar has no ~
     try:
         return OverridesParser.create().parse_override(override)
     except HydraException as error:

@@ -1,4 +1,4 @@
-"""Nested mappings as dotted keys."""
+"""Nested mappings: as dotted keys, and copied."""
 
 from __future__ import annotations
 
@@ -15,3 +15,10 @@ def flatten(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
         else:
             flat[f"{path}{key}"] = value
     return flat
+
+
+def copied(value: Any) -> Any:
+    """A copy of nested mappings and lists, whose other values are never changed."""
+    if isinstance(value, dict):
+        return {key: copied(inner) for key, inner in value.items()}
+    return [copied(inner) for inner in value] if isinstance(value, list) else value

@@ -74,19 +74,31 @@ def _safe(name: str) -> str:
 def labels(configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
     """A label for each run, such that runs share one only if they share their setting.
 
-    `declared`: the label that each run was given, or ""; then it is the setting's name. What varies among runs of one
-    declared label is appended to it.
+    `declared`: the label that each run was given, or ""; then it is the setting's name. The choices that vary among
+    runs of one declared label are appended to it, and the other keys that vary among those of the same choices.
     """
-    groups: dict[str, list[int]] = defaultdict(list)
-    for i, label in enumerate(declared):
-        groups[label].append(i)
+    values = [flatten(setting_essence(config)) for config in configs]
+    choices = [tuple(value.get(key) for key in CHOICES) for value in values]
+    varying_choices = {
+        label: _varying([dict(zip(CHOICES, choices[i], strict=True)) for i in members])
+        for label, members in _grouped(declared).items()
+    }
     found = [""] * len(configs)
-    for label, members in groups.items():
-        values = [flatten(setting_essence(configs[i])) for i in members]
-        varying = _varying(values)
-        for i, own in zip(members, values, strict=True):
-            found[i] = _label(label, configs[i], {key: own[key] for key in varying if key in own})
+    for (label, _), members in _grouped(list(zip(declared, choices, strict=True))).items():
+        varying = [key for key in _varying([values[i] for i in members]) if key not in CHOICES]
+        for i in members:
+            names = [str(values[i][key]) for key in varying_choices[label] if values[i].get(key) is not None]
+            added = [f"{leaf(key)}={_value(values[i][key])}" for key in varying if key in values[i]]
+            found[i] = _label(label, configs[i], names, added)
     return _distinct(found, [setting_hash(config) for config in configs])
+
+
+def _grouped(keys: Sequence[Any]) -> dict[Any, list[int]]:
+    """The places of each key."""
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for i, key in enumerate(keys):
+        groups[key].append(i)
+    return groups
 
 
 def _distinct(found: Sequence[str], settings: Sequence[str]) -> list[str]:
@@ -106,12 +118,8 @@ def _varying(values: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in keys if any(mapping.get(key, absent) != first.get(key, absent) for mapping in values)]
 
 
-def _label(declared: str, config: Config, varying: Mapping[str, Any]) -> str:
-    if not declared:
-        name = setting_name(config)
-        words = set(name.split())
-        added = [f"{leaf(k)}={_value(v)}" for k, v in varying.items() if k not in CHOICES]
-        return " ".join([name, *(part for part in added if part not in words)])
-    names = [str(varying[key]) for key in CHOICES if key in varying]
-    added = [f"{leaf(key)}={_value(value)}" for key, value in varying.items() if key not in CHOICES]
-    return ", ".join([declared, *names, *added])
+def _label(declared: str, config: Config, names: Sequence[str], added: Sequence[str]) -> str:
+    if declared:
+        return ", ".join([declared, *names, *added])
+    name = setting_name(config)
+    return " ".join([name, *(part for part in added if part not in name.split())])

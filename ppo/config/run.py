@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from ppo.config import choices
-from ppo.config.schema import Count, Natural, NonNegative, build
+from ppo.config.schema import Count, Natural, NonNegative, build, hints
 from ppo.errors import UserError, did_you_mean, invalid
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _surrogate(algorithm: Algorithm, values: Mapping[str, Any]) -> Surrogate | N
 
 def choice_mapping(choice: Any, group: str) -> dict[str, Any]:
     """A choice as its yaml: the key that names it, then its fields."""
-    values = {field.name: getattr(choice, field.name) for field in fields(choice)}
+    values = {name: getattr(choice, name) for name in hints(type(choice))}  # type: ignore[arg-type]
     return {GROUPS[group]: choice.name} | {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 

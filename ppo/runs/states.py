@@ -21,7 +21,7 @@ KINDS: dict[str, Any] = {  # of the values in status.json
 
 
 class State(StrEnum):
-    """What is known of a run."""
+    """The state of a run, as far as its folder and its scheduler say."""
 
     NEW = "new"  # never trained
     PLANNED = "planned"  # interrupted and saved

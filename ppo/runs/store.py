@@ -39,10 +39,10 @@ def folder_of(config: Config, found: Mapping[str, Path] | None = None) -> Path:
     if config.execution.run_dir is not None:
         return store_path(config.execution.run_dir)
     outputs = store_path(config.execution.outputs)
+    if found is not None:
+        return found.get(short(run_hash(config))) or outputs / "runs" / folder_name(config)
     name = outputs / "runs" / folder_name(config)
-    if found is None and name.is_dir():
-        return name
-    return (folders_by_hash(outputs) if found is None else found).get(short(run_hash(config)), name)
+    return name if name.is_dir() else folders_by_hash(outputs).get(short(run_hash(config)), name)
 
 
 def folders_by_hash(outputs: Path) -> dict[str, Path]:

@@ -1,7 +1,7 @@
-"""What to do with a pack whose process died: find the run that kills it, in few starts, and let its mates finish.
+"""What to do with a pack whose process died: find the run that kills it, in few starts, and let the others finish.
 
-A worker keeps a marker of the run that it is working for (`ppo.runs.marker`). A crash is that run's; a kill may also be
-the machine's (memory) or a person's, so it is first taken for an accident.
+A worker marks the run that it is working for (`ppo.runs.marker`). A crash is that run's fault; a kill may also come
+from the machine (memory) or a person, so the first one is treated as an accident.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ppo.runs.marker import DIGITS
 from sweeps.planning.runs import Run
 
 MOST_ALONE = 3  # processes that may die under a run that is alone in them, marked or not
 
 
 class Verdict(NamedTuple):
-    """What follows from a death."""
+    """What to do after a death."""
 
     failed: list[Run]
     packs: list[list[Run]]  # to be started
 
 
 class Blame:
-    """Remembers whom deaths were blamed on, over one launch of a sweep."""
+    """Counts deaths by run, over one launch of a sweep."""
 
     def __init__(self) -> None:
         self.deaths: Counter[str] = Counter()  # by run: processes that died with it on board
@@ -32,10 +33,10 @@ class Blame:
         self.strikes: Counter[str] = Counter()  # by run: those that died while working for it
 
     def judge(self, runs: Sequence[Run], marked: str | None, number: int) -> Verdict:
-        """The unfinished `runs` of a process that died of signal `number` while working for the run `marked`."""
+        """For the unfinished `runs` of a process that died of signal `number` while working for the run `marked`."""
         self.deaths.update(run.hash for run in runs)
-        suspect = [run for run in runs if run.hash == marked]
-        mates = [run for run in runs if run.hash != marked]
+        suspect = [run for run in runs if run.hash[:DIGITS] == marked]
+        mates = [run for run in runs if run.hash[:DIGITS] != marked]
         self.strikes.update(run.hash for run in suspect)
         if len(runs) == 1:
             name = runs[0].hash

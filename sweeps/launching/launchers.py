@@ -1,4 +1,4 @@
-"""Where packs run: `conf/launcher/*.yaml` under overrides, as frozen dataclasses (DESIGN: words)."""
+"""Where packs run: `conf/launcher/*.yaml` under overrides, as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from omegaconf import OmegaConf
 
 from ppo.config.compose import CONF, apply, parse
 from ppo.config.schema import Count, Natural, NonNegative, Positive, Rule, build
-from ppo.errors import UserError, near
+from ppo.errors import UserError, invalid, unknown
 
 FOLDER = CONF / "launcher"
-Minutes = Annotated[int, Rule("a whole number of at least 15", lambda v: v >= 15)]
-Texts = Annotated[tuple[str, ...], Rule("a list of texts", lambda _: True)]
+Minutes = Annotated[int, Rule("an integer of at least 15", lambda v: v >= 15)]
+Strings = Annotated[tuple[str, ...], Rule("a list of strings", lambda _: True)]
 Auto = Literal["auto"]
 
 
@@ -50,7 +50,7 @@ class Slurm:
     gpus: Natural
     stop_seconds: NonNegative
     max_requeues: Natural
-    setup: Texts
+    setup: Strings
     sbatch: dict
 
     @property
@@ -65,8 +65,8 @@ LAUNCHERS: dict[str, type[Launcher]] = {"local": Local, "slurm": Slurm}
 
 def split_overrides(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     """Overrides of the launcher, and all others."""
-    ours = [o for o in overrides if parse([o])[0].key_or_group.split(".")[0] == "launcher"]
-    return ours, [o for o in overrides if o not in ours]
+    of_launcher = [o for o in overrides if parse([o])[0].key_or_group.split(".")[0] == "launcher"]
+    return of_launcher, [o for o in overrides if o not in of_launcher]
 
 
 def compose_launcher(overrides: Sequence[str]) -> Launcher:
@@ -74,30 +74,30 @@ def compose_launcher(overrides: Sequence[str]) -> Launcher:
     parsed = parse(overrides)
     for override in parsed:
         if override.is_sweep_override() or override.is_delete() or override.is_add():
-            raise UserError(f"{override.input_line} is not possible: a launcher's key has one value, key=value.")
+            raise UserError(f"{override.input_line} is invalid: expected key=value, since a sweep has one launcher.")
         if override.key_or_group == "launcher.name":
-            raise UserError("launcher.name is not possible: launcher=NAME is allowed.")
+            raise UserError("launcher.name is invalid: expected launcher=NAME.")
     name = next((str(o.value()) for o in reversed(parsed) if o.key_or_group == "launcher"), "local")
     if name not in LAUNCHERS:
-        raise UserError(f"launcher={name} is unknown: {near(name, LAUNCHERS)}.")
+        raise unknown("launcher", name, LAUNCHERS)
     content = OmegaConf.create({"launcher": OmegaConf.load(FOLDER / f"{name}.yaml")})
     free = [o for o in parsed if name == "slurm" and o.key_or_group.split(".")[:2] == ["launcher", "sbatch"]]
     rest = [o for o in parsed if o.key_or_group != "launcher" and o not in free]
     values = apply(content, rest)["launcher"]
     for option in free:
         key, value = option.key_or_group.removeprefix("launcher.sbatch").lstrip("."), option.value()
-        values["sbatch"] |= {key: value} if key else value if isinstance(value, dict) else {"": value}
+        if not key and not isinstance(value, dict):
+            raise invalid("launcher.sbatch", value, "a mapping {option: value}")
+        values["sbatch"] |= {key: value} if key else value
     return to_launcher(values)
 
 
 def to_launcher(values: Mapping[str, Any]) -> Launcher:
     """The launcher of a plain mapping."""
     launcher = build(LAUNCHERS[values["name"]], values, "launcher.")
-    if isinstance(launcher, Slurm) and "" in launcher.sbatch:
-        raise UserError(f"launcher.sbatch={launcher.sbatch['']} is not possible: a mapping {{option: value}} is.")
     if isinstance(launcher, Slurm) and launcher.stop_seconds >= 60 * launcher.time:
-        given = f"launcher.stop_seconds={launcher.stop_seconds:g}"
-        raise UserError(f"{given} leaves nothing of launcher.time={launcher.time} minutes: less is allowed.")
+        expected = f"less than launcher.time, {launcher.time} minutes"
+        raise invalid("launcher.stop_seconds", f"{launcher.stop_seconds:g}", expected)
     return launcher
 
 

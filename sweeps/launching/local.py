@@ -14,30 +14,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppo.errors import UserError
+from ppo.runs.exits import Exit
 from ppo.runs.folder import RunFolder
 from ppo.runs.marker import marked_run
-from ppo.runs.states import State, standing
+from ppo.runs.states import ENDED, State, standing
 from sweeps.home import Home, PackFile
+from sweeps.launching import start
 from sweeps.launching.blame import Blame
-from sweeps.launching.worker import BUSY, DONE, DRIVER, FAILED, INTERRUPTED, MISTAKE, ONE_THREAD
-from sweeps.planning.packing import Pace, Pack, make_pack
+from sweeps.launching.worker import DRIVER, ONE_THREAD
+from sweeps.planning.packing import Pace, PlannedPack, make_pack
 from sweeps.planning.plan import Plan
 from sweeps.planning.runs import Run
 from sweeps.showing.view import Summary, View
 from sweeps.showing.watch import Watch, pack_title
 
-WORKER = (sys.executable, "-m", "sweeps.launching.worker")
+WORKER = (sys.executable, "-P", start.__file__)
 POLL_SECONDS = 0.25
 SHOW_SECONDS = 2.0
-MOST_WAITS = 20
+MOST_WAITS = 20  # for another writer of a run
 
 
 class WorkerDied(Exception):
-    """A run's process died; told in its folder as the reason of its failure."""
+    """A run's process died: the reason of its failure, as its folder records it."""
 
 
 @dataclass
-class Flight:
+class ActivePack:
     """A pack in training."""
 
     runs: list[Run]
@@ -53,78 +55,78 @@ class Pool:
         self.home, self.view, self.workers, self.pace = home, view, plan.workers, Pace(plan.speeds)
         self.ended = {run.hash: plan.state(run) for run in plan.of(State.DONE)}
         self.total = len(plan.runs)
-        self.queue: deque[Pack] = deque()
-        self.flights: list[Flight] = []
+        self.queue: deque[PlannedPack] = deque()
+        self.active: list[ActivePack] = []
         self.blame = Blame()
         self.waits: Counter[str] = Counter()  # run hash -> times that it had another writer
         self.blocked: dict[str, str] = {}  # run hash -> why it could not be trained here
-        self.wishes: list[str] = []  # to stop, not yet heard
-        self.stops = 0  # wishes that were heard
+        self.stop_requests: list[str] = []  # not yet handled
+        self.stops_handled = 0
         self._shown = 0.0
 
-    def run(self, packs: Sequence[Pack]) -> bool:
+    def run(self, packs: Sequence[PlannedPack]) -> bool:
         """Train packs to the end; False if asked to stop, once everything is saved."""
         self.queue.extend(packs)
         with self._signals():
             try:
-                while self.flights or (self.queue and not self.stops):
+                while self.active or (self.queue and not self.stops_handled):
                     self._start()
-                    self._land()
-                    self._listen()
+                    self._collect_ended()
+                    self._handle_stop_requests()
                     self._show()
                     time.sleep(POLL_SECONDS)
             except BaseException:
                 self._signal(signal.SIGKILL)
                 raise
-        return not self.stops
+        return not self.stops_handled
 
-    # -- starting and landing ------------------------------------------------------------------------------------
+    # -- starting and ending -------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        while self.queue and len(self.flights) < self.workers and not self.stops:
+        while self.queue and len(self.active) < self.workers and not self.stops_handled:
             pack = self.queue.popleft()
-            file = self.home.write_pack([run.config for run in pack.runs])
-            self.flights.append(Flight(pack.runs, file, _launch(file), Watch(pack.runs, pack.seconds)))
+            file = self.home.write_pack(pack.runs)
+            self.active.append(ActivePack(pack.runs, file, _launch(file), Watch(pack.runs, pack.seconds)))
             self.view.event(f"started  {pack_title(pack.runs)} x{len(pack.runs)}")
 
-    def _land(self) -> None:
-        for flight in [f for f in self.flights if f.process.poll() is not None]:
-            self.flights.remove(flight)
-            left = [run for run in flight.runs if not self._note_end(run)]
-            status = flight.process.returncode
+    def _collect_ended(self) -> None:
+        for active in [a for a in self.active if a.process.poll() is not None]:
+            self.active.remove(active)
+            left = [run for run in active.runs if not self._note_end(run)]
+            status = active.process.returncode
             if left:
-                self._after(flight, left, status)
+                self._after(active, left, status)
             else:
-                self.view.event(f"ended    {flight.watch.title} x{len(flight.runs)}")
-                flight.file.marker.unlink(missing_ok=True)
+                self.view.event(f"ended    {active.watch.title} x{len(active.runs)}")
+                active.file.marker.unlink(missing_ok=True)
 
-    def _after(self, flight: Flight, left: list[Run], status: int) -> None:
-        """Runs are left: their process was stopped, refused them, or died."""
-        if status == INTERRUPTED:
-            if not self.stops:  # somebody else told it to stop: the sweep goes on
+    def _after(self, active: ActivePack, left: list[Run], status: int) -> None:
+        """Deal with the unfinished runs of a process that was stopped, refused them, or died."""
+        if status == Exit.INTERRUPTED:
+            if not self.stops_handled:  # somebody else stopped it: the sweep goes on
                 self._requeue([left])
-        elif status == BUSY:
-            self._wait_for(left, _last_line(flight.file))
-        elif status == MISTAKE:
-            self._block(left, _last_line(flight.file))
-        elif status in (DONE, FAILED) or status > 0:
-            self._fail(left, f"its process ended with status {status}: {_last_line(flight.file)}")
-        elif not self.stops:
-            self._judge(flight, left, -status)
+        elif status == Exit.BUSY:
+            self._wait_for(left, _last_line(active.file))
+        elif status == Exit.MISTAKE:
+            self._block(left, _last_line(active.file))
+        elif status >= 0:
+            self._fail(left, f"its process ended with status {status}: {_last_line(active.file)}")
+        elif not self.stops_handled:
+            self._judge(active, left, -status)
 
     def _wait_for(self, runs: Sequence[Run], writer: str) -> None:
-        """Leave runs, one of which has another writer, to the next plan, which waits for it; not for ever."""
+        """Leave runs, one of which has another writer, to the next plan, which waits for it, up to a limit."""
         self.waits.update(run.hash for run in runs)
         if max(self.waits[run.hash] for run in runs) > MOST_WAITS:
             self._block(runs, writer)
         else:
             self.view.event(f"waits    {pack_title(runs)} x{len(runs)}: {writer}")
 
-    def _judge(self, flight: Flight, left: list[Run], number: int) -> None:
+    def _judge(self, active: ActivePack, left: list[Run], number: int) -> None:
         name = signal.Signals(number).name
-        marked = marked_run(flight.file.marker)
+        marked = marked_run(active.file.marker)
         verdict = self.blame.judge(left, marked, number)
-        self.view.event(f"died     {flight.watch.title} x{len(left)}, of {name}, working for {marked or 'all'}")
+        self.view.event(f"died     {active.watch.title} x{len(left)}, of {name}, working for {marked or 'all'}")
         self._fail(verdict.failed, f"its process died of {name} while working for this run, again and again")
         self._requeue(verdict.packs)
 
@@ -147,36 +149,36 @@ class Pool:
         self.view.event(f"refused  {pack_title(runs)} x{len(runs)}: {reason}")
 
     def _note_end(self, run: Run) -> bool:
-        """Whether a run has ended; a failure is told as soon as it is seen."""
-        seen = standing(run.folder)
-        if seen.state not in (State.DONE, State.FAILED):
+        """Whether a run has ended; a failure is reported at once."""
+        found = standing(run.folder)
+        if found.state not in ENDED:
             return False
-        self.ended[run.hash] = seen.state
-        if seen.state == State.FAILED:
-            self.view.event(f"failed   {run.folder} at step {seen.step}: {seen.status.get('error')}")
+        self.ended[run.hash] = found.state
+        if found.state == State.FAILED:
+            which = f"{run.row.env}  {run.label}  seed {run.row.seed}"
+            self.view.event(f"failed   {which} at step {found.step}: {found.status.get('error')}  ({run.folder})")
         return True
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
-    def _listen(self) -> None:
-        """Pass on a wish to stop: the first saves, the second kills."""
+    def _handle_stop_requests(self) -> None:
+        """Pass requests to stop on to the workers: the first saves, the second kills."""
         if self.home.cancel_request.exists():
             self.home.cancel_request.unlink(missing_ok=True)
-            self.wishes.append("asked to cancel")
-        for wish in list(self.wishes):
-            self.wishes.remove(wish)
-            self._stop(wish)
+            self.stop_requests.append("asked to cancel")
+        while self.stop_requests:
+            self._stop(self.stop_requests.pop(0))
 
     def _stop(self, why: str) -> None:
-        self.stops += 1
-        if self.stops == 1:
-            self.view.event(f"{why}: saving {len(self.flights)} packs (again to kill them)")
+        self.stops_handled += 1
+        if self.stops_handled == 1:
+            self.view.event(f"{why}: saving {len(self.active)} packs (again to kill them)")
             self._signal(signal.SIGINT)
         else:
             self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
-        for process in [flight.process for flight in self.flights if flight.process.poll() is None]:
+        for process in [active.process for active in self.active if active.process.poll() is None]:
             if number == signal.SIGKILL:
                 os.killpg(process.pid, number)  # its compiler too
             else:
@@ -184,10 +186,10 @@ class Pool:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """While open, Ctrl-C and SIGTERM are a wish to stop."""
+        """While open, Ctrl-C and SIGTERM are requests to stop."""
         before: dict[signal.Signals, Any] = {}
         for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, lambda n, _: self.wishes.append(signal.Signals(n).name))
+            before[number] = signal.signal(number, lambda n, _: self.stop_requests.append(signal.Signals(n).name))
         try:
             yield
         finally:
@@ -200,7 +202,7 @@ class Pool:
         if time.monotonic() - self._shown < SHOW_SECONDS:
             return
         self._shown = time.monotonic()
-        lines = [flight.watch.look() for flight in self.flights]
+        lines = [active.watch.look() for active in self.active]
         running, waiting = [line.left for line in lines], sum(p.seconds for p in self.queue)
         left = max([*running, (sum(running) + waiting) / self.workers])
         done, failed = (list(self.ended.values()).count(state) for state in (State.DONE, State.FAILED))

@@ -1,4 +1,4 @@
-"""What SLURM knows of a store's runs, asked once for all of them; works without sacct, which only adds reasons."""
+"""What SLURM knows about a store's runs, asked once for all of them; sacct is optional and only adds reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ppo.runs.states import TO_TRAIN, Standing, State
 from sweeps.home import homes
 
-ASK_SECONDS = 30  # that a command gets to answer
+ASK_SECONDS = 30  # after which a command that does not answer is given up
 
 
 class Scheduler(NamedTuple):
@@ -21,20 +21,20 @@ class Scheduler(NamedTuple):
     jobs: Mapping[str, list[str]]  # run hash -> job ids, array tasks as 12_3
     listed: Mapping[str, str] | None  # job id -> state; None if SLURM cannot be asked from here
 
-    def refine(self, run: str, seen: Standing) -> Standing:
+    def refine(self, run: str, found: Standing) -> Standing:
         """A run's standing, corrected by what SLURM knows. Unknown is not dead: such a run is left alone."""
-        if seen.state in TO_TRAIN and run in self.jobs:
+        if found.state in TO_TRAIN and run in self.jobs:
             if self.listed is None:
-                return seen._replace(state=State.UNKNOWN)
+                return found._replace(state=State.UNKNOWN)
             if any(job in self.listed for job in self.jobs[run]):
-                return seen._replace(state=State.QUEUED)
-        job = job_of(seen.status)
-        if seen.state == State.UNKNOWN and job and self.listed is not None and job not in self.listed:
-            return seen._replace(state=State.LOST)
-        return seen
+                return found._replace(state=State.QUEUED)
+        job = job_of(found.status)
+        if found.state == State.UNKNOWN and job and self.listed is not None and job not in self.listed:
+            return found._replace(state=State.LOST)
+        return found
 
 
-def scheduler(outputs: Path) -> Scheduler:
+def ask_scheduler(outputs: Path) -> Scheduler:
     """Ask SLURM, if any run of the store was ever submitted."""
     jobs: dict[str, list[str]] = defaultdict(list)
     for home in homes(outputs):
@@ -71,7 +71,7 @@ def _pairs(answer: str, separator: str) -> dict[str, str]:
 
 
 def ask(*command: str) -> str | None:
-    """What a command of SLURM prints, or None if it is not there, fails or stays silent."""
+    """What a command of SLURM prints, or None if it is missing, fails or does not answer."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=ASK_SECONDS, check=True, env=os.environ | {"LC_ALL": "C"}

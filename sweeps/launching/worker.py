@@ -1,4 +1,4 @@
-"""One pack in a process of its own: `python -m sweeps.launching.worker PACK.json`, started by a launcher."""
+"""One pack in a process of its own, started by a launcher (`sweeps.launching.start`)."""
 
 from __future__ import annotations
 
@@ -9,36 +9,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ppo.errors import Busy, UserError
+from ppo.runs.exits import Exit
+from ppo.runs.machine import append_working_directory
 from sweeps.home import PackFile
 
 # For NumPy, whose products are too small to share; to be set before it loads. What torch uses is `threads` of the runs.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 DRIVER = "SWEEPS_DRIVER"  # environment variable: the process that started a worker
-DONE, FAILED, MISTAKE, BUSY, INTERRUPTED = 0, 1, 2, 75, 130  # 75: EX_TEMPFAIL of sysexits.h
 
 
-def train_pack_file(pack: PackFile, stop: Callable[[], bool]) -> int:
-    """Train a pack to its end, or until `stop` or a signal says to save; returns the exit status."""
-    runs = pack.read()
+def train_pack_file(file: PackFile, stop: Callable[[], bool]) -> Exit:
+    """Train a pack to its end, or until `stop` or a signal asks to save; returns the exit status."""
+    os.chdir(file.working_directory())
+    append_working_directory()
+    configs, folders = zip(*file.runs(), strict=True)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
     from ppo.train import Interrupted, train
 
     try:
-        outcomes = train(runs, stop=stop, marker=pack.marker)
+        outcomes = train(configs, folders=folders, stop=stop, marker=file.marker)
     except Interrupted:
-        return INTERRUPTED
-    return FAILED if any(o.result is None for o in outcomes) else DONE
+        return Exit.INTERRUPTED
+    return Exit.FAILED if any(o.result is None for o in outcomes) else Exit.DONE
 
 
-def main(path: str) -> int:
+def main(path: str) -> Exit:
     """Train the pack in a file; saves and stops when the process that started us is gone."""
-    driver = int(os.environ.get(DRIVER, os.getppid()))  # told, for it may be gone before we can ask
+    driver = int(os.environ.get(DRIVER, os.getppid()))  # passed in, because our parent may have died already
     try:
-        return train_pack_file(PackFile(Path(path)), lambda: os.getppid() != driver)
+        return train_pack_file(PackFile(Path(path).absolute()), lambda: os.getppid() != driver)
     except UserError as error:
         sys.stderr.write(f"{error}\n")
-        return BUSY if isinstance(error, Busy) else MISTAKE
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+        return Exit.BUSY if isinstance(error, Busy) else Exit.MISTAKE

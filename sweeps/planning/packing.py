@@ -16,8 +16,8 @@ from sweeps.planning.speeds import Speeds
 LARGEST = 33  # runs; measured: beyond this a pack gains nothing more per step
 
 
-class Pack(NamedTuple):
-    """Runs to be trained together, and how long that should take."""
+class PlannedPack(NamedTuple):
+    """Runs to be trained together, and an estimate of how long that takes."""
 
     runs: list[Run]
     seconds: float
@@ -30,39 +30,43 @@ class Pace(NamedTuple):
     taken: Mapping[str, int] = {}  # run hash -> environment steps that a checkpoint already has
 
 
-def cut(runs: Sequence[Run], *, workers: int, most: int | None, pace: Pace) -> list[Pack]:
+def cut(runs: Sequence[Run], *, workers: int, most: int | None, pace: Pace) -> list[PlannedPack]:
     """Packs of `most` runs at most (None: as large as keeps all workers busy), longest first."""
     groups: dict[str, list[Run]] = defaultdict(list)
+    keys: dict[tuple[object, ...], str] = {}  # runs of a setting on a task differ in their seeds only: one key
     for run in runs:
-        groups[pack_key(run.config)].append(run)
+        same = (run.row.setting_hash, run.config.env, run.config.execution)
+        if same not in keys:
+            keys[same] = pack_key(run.config)
+        groups[keys[same]].append(run)
     packs = [pack for group in groups.values() for pack in _even(group, most or LARGEST, pace)]
     if most is None:
         packs = _split_while_it_helps(packs, workers, pace)
     return sorted(packs, key=lambda p: p.seconds, reverse=True)
 
 
-def makespan(packs: Sequence[Pack], workers: int) -> float:
-    """Seconds until the last worker is done, when each takes the longest pack that is left."""
+def makespan(packs: Sequence[PlannedPack], workers: int) -> float:
+    """Seconds until the last worker is done, if each takes the longest pack that is left."""
     ends = [0.0] * max(workers, 1)
     for pack in sorted(packs, key=lambda p: p.seconds, reverse=True):
         heapq.heappush(ends, heapq.heappop(ends) + pack.seconds)
     return max(ends)
 
 
-def make_pack(runs: Sequence[Run], pace: Pace) -> Pack:
-    """A pack with its estimate: until the run that has most before it is done."""
-    steps = max(r.config.goal - pace.taken.get(r.hash, 0) for r in runs)
-    return Pack(list(runs), pace.speeds.seconds(runs[0].config, len(runs), steps))
+def make_pack(runs: Sequence[Run], pace: Pace) -> PlannedPack:
+    """A pack with its estimate: the time of the run with the most steps left."""
+    steps = max(r.row.goal - pace.taken.get(r.hash, 0) for r in runs)
+    return PlannedPack(list(runs), pace.speeds.seconds(runs[0].config, len(runs), steps))
 
 
-def _even(runs: Sequence[Run], most: int, pace: Pace) -> list[Pack]:
+def _even(runs: Sequence[Run], most: int, pace: Pace) -> list[PlannedPack]:
     """As few packs as `most` allows, of even sizes."""
     count = math.ceil(len(runs) / most)
     edges = [round(i * len(runs) / count) for i in range(count + 1)]
     return [make_pack(runs[a:b], pace) for a, b in itertools.pairwise(edges)]
 
 
-def _split_while_it_helps(packs: list[Pack], workers: int, pace: Pace) -> list[Pack]:
+def _split_while_it_helps(packs: list[PlannedPack], workers: int, pace: Pace) -> list[PlannedPack]:
     """Halve the longest packs for as long as the sweep ends earlier by at least a hundredth."""
     best = makespan(packs, workers)
     while True:

@@ -1,20 +1,19 @@
-"""What would run, before anything starts: every run composed and looked up, packs, hours, disk."""
+"""What would be trained, before anything starts: every run composed and looked up, packs, hours, disk."""
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppo.config.identity import setting_name
 from ppo.config.run import Config
-from ppo.runs.provenance import code_hash
+from ppo.runs.provenance import code_hashes
 from ppo.runs.states import TO_TRAIN, Standing, State, standing
 from sweeps.launching.launchers import Launcher
 from sweeps.launching.scheduler import Scheduler
-from sweeps.planning.packing import Pace, Pack, cut, makespan
+from sweeps.planning.packing import Pace, PlannedPack, cut, makespan
 from sweeps.planning.runs import Run
 from sweeps.planning.speeds import Speeds, speeds
 
@@ -22,17 +21,17 @@ RUN_BYTES = 600_000  # of a finished run of 1M steps, by `du`: checkpoints 2 x 2
 
 
 class Plan(NamedTuple):
-    """A sweep's runs, how each stands, and how those to be trained are packed."""
+    """A sweep's runs, their standings, and packs of those to be trained."""
 
     name: str
     runs: list[Run]
     standings: dict[str, Standing]  # by run hash
-    packs: list[Pack]
+    packs: list[PlannedPack]
     workers: int
     speeds: Speeds
 
     def state(self, run: Run) -> State:
-        """How a run stands."""
+        """The state of a run."""
         return self.standings[run.hash].state
 
     def of(self, *states: State) -> list[Run]:
@@ -41,8 +40,8 @@ class Plan(NamedTuple):
 
     @property
     def other_code(self) -> list[Run]:
-        """Finished runs whose training code was not today's."""
-        return [r for r in self.of(State.DONE) if self.standings[r.hash].result.get("code") != code_hash()]
+        """Finished runs that a different version of the code that they use has trained."""
+        return [r for r in self.of(State.DONE) if is_other_code(r.config, self.standings[r.hash].result)]
 
     @property
     def seconds(self) -> float:
@@ -55,11 +54,19 @@ class Plan(NamedTuple):
         return Counter(self.state(run) for run in self.runs)
 
 
+def is_other_code(config: Config, result: Mapping[str, Any]) -> bool:
+    """Whether any part of the code that a run uses differs from that of its result."""
+    recorded = result.get("code")
+    if not isinstance(recorded, Mapping):
+        return True
+    return any(recorded.get(part) != code for part, code in code_hashes(config).items())
+
+
 def make_plan(
     name: str,
     runs: Sequence[Run],
     launcher: Launcher,
-    known: Scheduler,
+    scheduler: Scheduler,
     *,
     retry: bool = False,
     leave: Container[str] = (),
@@ -68,7 +75,7 @@ def make_plan(
 
     `retry`: train failed runs too, and silent ones on machines that cannot be asked; `leave`: runs not to be trained.
     """
-    standings = {run.hash: known.refine(run.hash, standing(run.folder)) for run in runs}
+    standings = {run.hash: scheduler.refine(run.hash, standing(run.folder)) for run in runs}
     known_speeds = speeds(s.result for s in standings.values() if s.result)
     states = (*TO_TRAIN, State.FAILED, State.UNKNOWN) if retry else TO_TRAIN
     todo = [run for run in runs if standings[run.hash].state in states and run.hash not in leave]
@@ -82,9 +89,10 @@ def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:
     """The plan for programs; times in seconds, sizes in bytes."""
     return {
         "sweep": plan.name,
+        "outputs": str(outputs),
         "counts": {str(state): count for state, count in sorted(plan.counts.items())},
         "other_code": [run.hash for run in plan.other_code],
-        "runs": [_run_json(run, plan.standings[run.hash]) for run in plan.runs],
+        "runs": [run.row.to_json() | facts(plan.standings[run.hash]) for run in plan.runs],
         "packs": [{"runs": [r.hash for r in p.runs], "seconds": round(p.seconds, 1)} for p in plan.packs],
         "workers": plan.workers,
         "estimate": {"seconds": round(plan.seconds, 1), "source": plan.speeds.source},
@@ -92,19 +100,11 @@ def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:
     }
 
 
-def _run_json(run: Run, standing: Standing) -> dict[str, Any]:
-    return {
-        "label": run.label,
-        "env": run.config.env.id,
-        "setting": setting_name(run.config),
-        "seed": run.config.seed,
-        "hash": run.hash,
-        "folder": str(run.folder),
-        "state": str(standing.state),
-        "step": standing.step,
-        "score": standing.result.get("score"),
-        "error": standing.status.get("error"),
-    }
+def facts(standing: Standing) -> dict[str, Any]:
+    """What a run has come to so far, for programs."""
+    error = standing.status.get("error") if standing.state == State.FAILED else None
+    score = standing.result.get("score")
+    return {"state": str(standing.state), "step": standing.step, "score": score, "error": error}
 
 
 def disk_needed(plan: Plan) -> int:

@@ -1,140 +1,193 @@
-"""From a sweep and overrides to its runs: every one composed, validated and placed (DESIGN: law 3)."""
+"""From a sweep and overrides to its runs: every one composed once, validated, labelled and located."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
-from ppo import envs
-from ppo.config.compose import compose, expand, parse
-from ppo.config.identity import run_folder, run_hash, setting_name
-from ppo.config.run import EXECUTION_KEYS, Config
-from ppo.errors import UserError, near
-from sweeps.planning.spec import SETTING, Sweep, load
+from ppo.config.compose import compose, parse
+from ppo.config.identity import run_hash, setting_hash
+from ppo.config.naming import labels, setting_name
+from ppo.config.run import Config, Execution
+from ppo.errors import UserError, did_you_mean
+from ppo.runs.row import RunRow
+from ppo.runs.store import folder_of, folders_by_hash, store_path
+from sweeps.planning.points import Point, axes_of, points
+from sweeps.planning.spec import Sweep
 
-Axes = dict[str, list[str]]  # key -> values
+EXECUTION_KEYS = tuple(field.name for field in fields(Execution))
 
 
 class Run(NamedTuple):
     """One run of a sweep."""
 
-    label: str  # of its setting: the row of the table
+    row: RunRow
     config: Config
     folder: Path
-    hash: str
+
+    @property
+    def label(self) -> str:
+        """Of its setting: the row of the table."""
+        return self.row.label
+
+    @property
+    def hash(self) -> str:
+        """64 hex digits."""
+        return self.row.run
+
+
+class Composed(NamedTuple):
+    """A point of a sweep and its run, not yet labelled."""
+
+    point: Point
+    config: Config
+    run: str  # 64 hex digits
+
+
+class Selection(NamedTuple):
+    """The runs asked for, and all runs of the sweep that they are a part of."""
+
+    runs: list[Run]
+    declared: list[Run]
 
 
 def sweep_runs(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> list[Run]:
-    """The distinct runs of a sweep under overrides, which take the place of an axis or are added to every run.
+    """The distinct runs of a sweep under overrides, which replace an axis or are added to every run.
 
     `only`: labels, or patterns of labels with * and ?, to which the sweep is narrowed. Raises UserError.
     """
-    axes = _axes(overrides)
-    runs: dict[str, Run] = {}
-    for label, own in _points(sweep, axes, ()):
-        if label and not _wanted(label, only):
-            continue
-        run = _compose(sweep, label, own)
-        if not _wanted(run.label, only):
-            continue
-        known = runs.setdefault(run.hash, run)
-        if known.config != run.config:
-            raise UserError(
-                f"sweep {sweep.name}: a key that is no part of what a run is ({', '.join(EXECUTION_KEYS)}) has several "
-                "values: one is allowed."
-            )
-        if known.label != run.label:
-            raise UserError(
-                f"sweep {sweep.name}: settings {known.label!r} and {run.label!r} resolve to the same run "
-                f"({run.folder}): one of them is enough."
-            )
-    for pattern in only:
-        if runs and not any(_wanted(run.label, [pattern]) for run in runs.values()):
-            labels = {label or run.label for label, run in zip(sweep.settings, runs.values(), strict=False)}
-            raise UserError(f"sweep {sweep.name}: no setting is called {pattern!r}: {near(pattern, labels)}.")
+    return select(sweep, overrides, only).runs
+
+
+def select(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> Selection:
+    """The runs of `sweep_runs` under the labels that they have in the whole sweep, and the whole sweep.
+
+    Where overrides make other runs than the file declares, those alone are the whole.
+    """
+    axes = axes_of(overrides)
+    asked = list(points(sweep, axes))
+    whole = list(points(sweep, {key: values for key, values in axes.items() if key in EXECUTION_KEYS}))
+    identities = {point.identity for point in whole}
+    if any(point.identity not in identities for point in asked):
+        whole = asked
+    composed = _distinct(sweep, whole)
+    if not composed:
+        raise UserError(f"sweep {sweep.name} has no runs here: everything is excluded.")
+    declared = make_runs([c.config for c in composed], [c.point.label for c in composed])
+    pairs = list(zip(composed, declared, strict=True))
+    chosen = {point.identity for point in asked}
+    runs = [run for c, run in pairs if c.point.identity in chosen and _wanted((c.point.label, run.label), only)]
+    _check_patterns(sweep, only, [(c.point.label, run.label) for c, run in pairs])
     if not runs:
-        asked = f"no setting is called {' or '.join(only)}: " if only else "nothing is left of it: "
-        raise UserError(f"sweep {sweep.name} has no runs here: {asked}see `python -m sweeps plan {sweep.name}`.")
-    for suite, env_id in {(r.config.env.suite, r.config.env.id) for r in runs.values()}:
-        envs.check(suite, env_id)
-    return list(runs.values())
-
-
-def _wanted(label: str, patterns: Sequence[str]) -> bool:
-    return not patterns or any(fnmatchcase(label, pattern) for pattern in patterns)
+        raise UserError(f"sweep {sweep.name} has no runs here: no run of these settings has these values.")
+    return Selection(runs, declared)
 
 
 def listed_runs(commands: Iterable[Sequence[str]]) -> list[Run]:
     """Runs given one by one, each by its overrides, as Hydra's multirun does."""
+    configs = [_for_sweep(compose(overrides)) for overrides in commands]
+    return make_runs(configs, [""] * len(configs))
+
+
+def make_runs(configs: Sequence[Config], declared: Sequence[str]) -> list[Run]:
+    """Runs with their labels and folders; `declared`: the label of each, or nothing where its setting has none."""
+    if not configs:
+        return []
+    outputs = outputs_of(configs)
+    found = folders_by_hash(outputs)
     runs = []
-    for overrides in commands:
-        config = compose(overrides)
-        runs.append(Run(setting_name(config), config, run_folder(config), run_hash(config)))
+    for config, label in zip(configs, labels(configs, declared), strict=True):
+        folder = folder_of(config, found)
+        place = folder.relative_to(outputs).as_posix()
+        which = (config.env.id, setting_name(config), setting_hash(config), config.seed, run_hash(config))
+        runs.append(Run(RunRow(label, *which, place, config.goal), config, folder))
     return runs
 
 
-def outputs_of(runs: Sequence[Run]) -> Path:
+def outputs_of(configs: Sequence[Config]) -> Path:
     """The store of a sweep's runs, which is one."""
-    stores = sorted({run.config.execution.outputs for run in runs})
+    stores = sorted({config.execution.outputs for config in configs})
     if len(stores) > 1:
-        raise UserError(f"outputs={','.join(stores)} are several stores: one is allowed for a sweep.")
-    return Path(stores[0])
+        raise UserError(f"outputs={','.join(stores)} is invalid: expected one store for a sweep.")
+    return store_path(stores[0])
 
 
-def _axes(overrides: Sequence[str]) -> Axes:
-    """Overrides by key; `a,b,c` is an axis of three values."""
-    axes: Axes = {}
-    for override in parse(overrides):
-        if override.is_add() or override.is_delete():
-            raise UserError(f"{override.input_line} is not possible: key=value is allowed.")
-        lines = [line for (line,) in expand([override.input_line or ""])]
-        axes[override.key_or_group] = [line.partition("=")[2] for line in lines]
-    return axes
+def _distinct(sweep: Sweep, declared: Sequence[Point]) -> list[Composed]:
+    """Every point composed; points that included sweeps share are one."""
+    composed: dict[str, Composed] = {}
+    for point in dict.fromkeys(declared):
+        config = _compose(sweep, point)
+        new = Composed(point, config, run_hash(config))
+        known = composed.setdefault(new.run, new)
+        if known is not new:
+            _check_same(sweep, known, new)
+    return list(composed.values())
 
 
-def _points(sweep: Sweep, axes: Axes, ancestors: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
-    """Label and overrides of every point of a sweep and of those that it includes."""
-    if sweep.name in ancestors:
-        raise UserError(f"sweep {sweep.name} includes itself: {' -> '.join((*ancestors, sweep.name))}.")
-    for name, labels in sweep.include.items():
-        included = list(_points(load(name), axes, (*ancestors, sweep.name)))
-        known = dict.fromkeys(label for label, _ in included)
-        if labels and (missing := [label for label in labels if label not in known]):
-            hint = near(missing[0], known)
-            raise UserError(f"sweep {sweep.name}: sweep {name} has no setting {missing[0]!r}: {hint}.")
-        yield from (point for point in included if labels is None or point[0] in labels)
-    grid: Axes = sweep.grid | axes
-    if not (sweep.grid or sweep.settings):
+def _check_same(sweep: Sweep, one: Composed, other: Composed) -> None:
+    """UserError unless two points are one run that two included sweeps declare under one label."""
+    if one.config != other.config:
+        keys = [k for k in EXECUTION_KEYS if getattr(one.config.execution, k) != getattr(other.config.execution, k)]
+        raise UserError(f"sweep {sweep.name}: {keys[0]} has several values: expected one for a sweep.")
+    if one.point.label != other.point.label:
+        named = f"settings {one.point.label!r} and {other.point.label!r}"
+    elif one.point.sweep == other.point.sweep and one.point.identity != other.point.identity:
+        ours, theirs = (" ".join(sorted(set(a) - set(b))) for a, b in _both_ways(one.point, other.point))
+        named = f"{ours} and {theirs}"
+    else:
         return
-    for label, own in (sweep.settings or {"": []}).items():
-        for values in itertools.product(*grid.values()):
-            point = dict(zip(grid, values, strict=True))
-            if not any(_matches(entry, point | {SETTING: label}) for entry in sweep.exclude):
-                # A setting's own keys come after the axes' groups, and the command line has the last word.
-                before, after = _split(point, axes)
-                yield label, [*before, *own, *after]
+    raise UserError(f"sweep {sweep.name}: {named} resolve to the same run: remove one of them.")
 
 
-def _split(point: Mapping[str, str], axes: Axes) -> tuple[list[str], list[str]]:
-    lines = {key: f"{key}={value}" for key, value in point.items()}
-    return [v for k, v in lines.items() if k not in axes], [v for k, v in lines.items() if k in axes]
+def _both_ways(one: Point, other: Point) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    return [(one.overrides, other.overrides), (other.overrides, one.overrides)]
 
 
-def _matches(entry: Mapping[str, list[str]], point: Mapping[str, str]) -> bool:
-    return all(point[key] in values for key, values in entry.items())
-
-
-def _compose(sweep: Sweep, label: str, overrides: list[str]) -> Run:
+def _compose(sweep: Sweep, point: Point) -> Config:
     try:
-        config = compose(overrides)
+        config = compose(point.overrides)
     except UserError as error:
-        setting = f"setting {label!r} " if label else ""
-        raise UserError(f"sweep {sweep.name}: {setting}({' '.join(overrides)}): {error}") from None
+        setting = f"setting {point.label!r} " if point.label else ""
+        raise UserError(f"sweep {sweep.name}: {setting}({' '.join(point.overrides)}): {error}") from None
+    return _for_sweep(config)
+
+
+def _for_sweep(config: Config) -> Config:
+    """UserError for what only a single run can have."""
     if config.execution.run_dir is not None:
-        raise UserError("run_dir is one folder for many runs: outputs=FOLDER is allowed.")
+        given = f"run_dir={config.execution.run_dir}"
+        raise UserError(f"{given} is invalid: expected outputs=FOLDER, since each of several runs has its own folder.")
     if not config.execution.resume:
-        raise UserError("resume is not for sweeps, which always resume: `python -m ppo` trains one run afresh.")
-    return Run(label or setting_name(config), config, run_folder(config), run_hash(config))
+        raise UserError("resume=false is invalid: sweeps always resume; train a single run afresh with `ppo`.")
+    return config
+
+
+# -- narrowing by label ------------------------------------------------------------------------------------------------
+
+
+def _wanted(names: Iterable[str], patterns: Sequence[str]) -> bool:
+    return not patterns or any(matches(pattern, name) for pattern in patterns for name in names)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name fits a pattern, in which * and ? stand for any characters and everything else for itself."""
+    expression = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
+    return re.fullmatch(expression, name, re.DOTALL) is not None
+
+
+def _check_patterns(sweep: Sweep, only: Sequence[str], names: Sequence[tuple[str, str]]) -> None:
+    """UserError for a pattern that fits no label of the sweep."""
+    for pattern in only:
+        if not any(_wanted(pair, [pattern]) for pair in names):
+            known = list(dict.fromkeys(final for _, final in names))
+            listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+            hint = did_you_mean(pattern, known)
+            raise UserError(f"sweep {sweep.name}: no setting is called {pattern!r}: expected {listed}.{hint}")
+
+
+def execution_only(overrides: Sequence[str]) -> list[str]:
+    """The overrides that say where and how fast, not what."""
+    return [override for override in overrides if parse([override])[0].key_or_group in EXECUTION_KEYS]

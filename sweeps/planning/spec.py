@@ -1,7 +1,9 @@
-"""Sweep files: a named, declared set of runs, `conf/sweep/*.yaml`, readable as the table they make (DESIGN: words)."""
+"""Sweep files: a named, declared set of runs, `conf/sweep/*.yaml`, readable as the table that they make."""
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,19 +11,20 @@ from typing import Any
 
 import yaml
 
-from ppo.config.compose import CONF
-from ppo.errors import UserError, near
+from ppo.config.compose import CONF, expand
+from ppo.errors import UserError, did_you_mean, shown
 
 FOLDER = CONF / "sweep"
 KEYS = ("grid", "settings", "exclude", "include")
-SETTING = "setting"  # names a run's label in `exclude`, beside the axes
+SETTING = "setting"  # names a label in `exclude`, beside the axes
+EMPTY = (None, "", "null", "~")  # a key without a value, as Python objects and as yaml's strings
 
 
 @dataclass(frozen=True)
 class Sweep:
     """A union of grids: settings x axes, less what is excluded, and runs of other sweeps."""
 
-    name: str
+    name: str  # of a file elsewhere than in conf/sweep: its stem and six digits of its path
     grid: dict[str, list[str]] = field(default_factory=dict)  # axis -> values, as on the command line
     settings: dict[str, list[str]] = field(default_factory=dict)  # label -> overrides
     exclude: list[dict[str, list[str]]] = field(default_factory=list)  # axis or `setting` -> values left out together
@@ -29,20 +32,30 @@ class Sweep:
 
 
 def names() -> list[str]:
-    """The sweeps there are."""
+    """The sweeps in conf/sweep."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def load(name: str) -> Sweep:
-    """The sweep of this name, or of a yaml file elsewhere; UserError if there is none or it makes no sense."""
-    path = Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+def file_of(name: str) -> Path:
+    """The file of a sweep: one of conf/sweep by its name, any other by a path that ends in .yaml."""
+    path = Path(name).expanduser() if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
-        raise UserError(f"sweep {name} is unknown: {near(name, names())}; or a path that ends in .yaml.")
+        expected = f"{', '.join(names())}, or a path that ends in .yaml"
+        raise UserError(f"sweep {name} is unknown: expected {expected}.{did_you_mean(name, names())}")
+    return path
+
+
+def load(name: str) -> Sweep:
+    """The sweep of this name or file; UserError if there is none or it is invalid."""
+    path = file_of(name)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _AsTyped)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as a sweep ({' '.join(str(error).split())}).") from None
-    return parse(path.stem, content)
+    where = path.resolve()
+    if where.parent == FOLDER.resolve():
+        return parse(path.stem, content)
+    return parse(f"{path.stem}-{hashlib.sha256(str(where).encode()).hexdigest()[:6]}", content)
 
 
 def parse(name: str, content: Any) -> Sweep:
@@ -51,45 +64,57 @@ def parse(name: str, content: Any) -> Sweep:
     content = _mapping(content, where)
     for key in content:
         if key not in KEYS:
-            raise UserError(f"{where}: unknown key {key}: {near(str(key), KEYS)}.")
-    grid = {str(axis): _axis(v, f"{where}: grid.{axis}") for axis, v in _get(content, "grid", where).items()}
+            raise UserError(f"{where}: unknown key {key}: expected {', '.join(KEYS)}.{did_you_mean(str(key), KEYS)}")
+    grid = {str(axis): _axis(str(axis), v, f"{where}: grid.") for axis, v in _get(content, "grid", where).items()}
     settings = {str(k): _overrides(v, f"{where}: setting {k!r}") for k, v in _get(content, "settings", where).items()}
     include = {str(k): _labels(v, f"{where}: include.{k}") for k, v in _get(content, "include", where).items()}
     if not (grid or settings or include):
-        raise UserError(f"{where} names no run: grid, settings or include is needed.")
-    entries = _list(content.get("exclude") or [], f"{where}: exclude")
-    exclude = [_excluded(entry, grid, settings, where) for entry in entries]
+        raise UserError(f"{where} defines no runs: add grid, settings or include.")
+    _check_overlap(grid, settings, where)
+    entries = content.get("exclude")
+    listed = [] if entries in EMPTY else _list(entries, f"{where}: exclude")
+    exclude = [_excluded(entry, grid, settings, where) for entry in listed]
     return Sweep(name, grid, settings, exclude, include)
 
 
-def text(value: Any) -> str:
-    """A yaml value as it would be typed after `key=`."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, list):
-        return "[" + ",".join(text(v) for v in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{k}:{text(v)}" for k, v in value.items()) + "}"
-    return str(value)
+def _check_overlap(grid: Mapping[str, Any], settings: Mapping[str, list[str]], where: str) -> None:
+    """UserError for a setting that overrides an axis, of which only one value would be left."""
+    for label, overrides in settings.items():
+        for override in overrides:
+            key = override.partition("=")[0].strip()
+            if key in grid:
+                raise UserError(f"{where}: setting {label!r} overrides {key}, an axis of the grid: remove one of them.")
 
 
-def _axis(values: Any, where: str) -> list[str]:
-    listed = values if isinstance(values, list) else [values]
-    if not listed:
-        raise UserError(f"{where} has no values: a value or a list of values is needed.")
-    return [text(v) for v in listed]
+def _axis(axis: str, values: Any, where: str) -> list[str]:
+    """The values of an axis; UserError if there are none or one twice."""
+    listed = values if isinstance(values, list) else [] if values == "" else [values]
+    expanded = [value for entry in listed for value in _expanded(axis, entry)]
+    if not expanded:
+        raise UserError(f"{where}{axis} has no values: expected a value or a list of values.")
+    if repeated := [value for value, count in Counter(expanded).items() if count > 1]:
+        raise UserError(f"{where}{axis} has the value {repeated[0]} twice: remove one of them.")
+    return expanded
+
+
+def _expanded(axis: str, value: Any) -> list[str]:
+    """A value as it would be typed; several for `a,b` and `range(0,3)`, which mean in a file what they mean there."""
+    text = shown(value)
+    if isinstance(value, str) and ("," in value or "(" in value):
+        return [line.partition("=")[2] for (line,) in expand([f"{axis}={text}"])]
+    return [text]
 
 
 def _overrides(values: Any, where: str) -> list[str]:
-    listed = _list(values or [], where)
+    listed = [] if values in EMPTY else _list(values, where)
     for value in listed:
         if not isinstance(value, str) or "=" not in value:
-            raise UserError(f"{where}: {text(value)} is not an override: key=value is needed.")
+            raise UserError(f"{where}: {shown(value)} is not an override: expected key=value.")
     return listed
 
 
 def _labels(values: Any, where: str) -> list[str] | None:
-    return None if values is None else [str(v) for v in _list(values, where)]
+    return None if values in EMPTY else [str(v) for v in _list(values, where)]
 
 
 def _excluded(
@@ -100,39 +125,49 @@ def _excluded(
     excluded = {}
     for key, values in entry.items():
         if key not in allowed:
-            raise UserError(f"{where}: exclude names {key}, which is no axis: {near(str(key), allowed)}.")
-        excluded[key] = _axis(values, f"{where}: exclude.{key}")
+            expected = f"expected {', '.join(allowed)}.{did_you_mean(str(key), allowed)}"
+            raise UserError(f"{where}: exclude.{key} is not an axis: {expected}")
+        excluded[key] = _labelled(key, values, f"{where}: exclude.")
         for value in excluded[key]:
             if value not in allowed[key]:
-                raise UserError(f"{where}: exclude.{key}={value} is none of its values: {near(value, allowed[key])}.")
+                expected = f"expected {', '.join(allowed[key])}.{did_you_mean(value, allowed[key])}"
+                raise UserError(f"{where}: exclude.{key}={value} is invalid: {expected}")
     return excluded
 
 
+def _labelled(key: str, values: Any, where: str) -> list[str]:
+    """The values of an entry of `exclude`; labels are not expanded."""
+    if key != SETTING:
+        return _axis(key, values, where)
+    return [str(v) for v in (values if isinstance(values, list) else [values])]
+
+
 def _get(content: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
-    return _mapping(content.get(key) or {}, f"{where}: {key}")
+    value = content.get(key)
+    return {} if value in EMPTY else _mapping(value, f"{where}: {key}")
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise UserError(f"{where} must be a mapping of keys, not {text(value)!r}.")
+        raise UserError(f"{where} must be a mapping of keys, not {shown(value)!r}.")
     return value
 
 
 def _list(value: Any, where: str) -> list[Any]:
     if not isinstance(value, list):
-        raise UserError(f"{where} must be a list, not {text(value)!r}.")
+        raise UserError(f"{where} must be a list, not {shown(value)!r}.")
     return value
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that stands twice, where plain yaml would let the second one win in silence."""
+class _AsTyped(yaml.BaseLoader):
+    """Reads every value as the string that was typed (010, 1:30, 1e-4), and refuses a duplicate key."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
+        keys = set()
         for key, _ in node.value:
             if not isinstance(key.value, str):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a text", key.start_mark)
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands twice", key.start_mark)
-            seen.add(key.value)
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a string", key.start_mark)
+            if key.value in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key.value!r}", key.start_mark)
+            keys.add(key.value)
         return super().construct_mapping(node, deep)

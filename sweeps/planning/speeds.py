@@ -1,4 +1,4 @@
-"""How long training will take: measured microseconds per environment step, scaled to this machine by its own runs."""
+"""Estimates of training time: measured microseconds per environment step, scaled to this machine by its own runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ppo.config.run import Config
-from ppo.runs.provenance import processor
+from ppo.runs.machine import processor
 
 START_SECONDS = 15.0  # of a pack: a process, imports, a warm compiler
 TABLE = Path(__file__).parent / "speeds.csv"
-FALLBACK = "HalfCheetah-v5"  # whose speeds stand in for a task that was never measured
+FALLBACK = "HalfCheetah-v5"  # its speeds are assumed for a task that was never measured
 
 
 @lru_cache
@@ -44,25 +44,25 @@ class Speeds(NamedTuple):
     source: str
 
     def seconds(self, config: Config, size: int, steps: int) -> float:
-        """Wall time in which a pack of `size` such runs takes so many environment steps each."""
+        """Wall time in which each run of a pack of `size` takes `steps` environment steps."""
         key = (config.env.id, config.algorithm.name)
         per_step = microseconds(config.env.id, size) * self.factors.get(key, self.overall)
         return START_SECONDS + steps * size * per_step / 1e6
 
 
 def speeds(results: Iterable[Mapping[str, Any]]) -> Speeds:
-    """Speeds as the finished runs of this processor show them."""
+    """Speeds by the finished runs of this processor."""
     ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
     here = processor()
     for result in results:
         size, steps, seconds = (result.get(k) for k in ("pack_size", "steps", "seconds"))
         if result.get("processor") != here or not (size and steps and seconds) or steps < 100_000:
             continue
-        table = steps * size * microseconds(str(result["env"]), size) / 1e6
+        table = steps * size * microseconds(str(result.get("env")), size) / 1e6
         taken = max(seconds - START_SECONDS, 1.0)
-        ratios[str(result["env"]), str(result["setting"]).partition("-")[0]].append(taken / table)
+        ratios[str(result.get("env")), str(result.get("algorithm"))].append(taken / table)
     factors = {key: statistics.median(values) for key, values in ratios.items()}
     if not factors:
-        return Speeds({}, 1.0, f"measured by make bench, not on this machine ({here})")
+        return Speeds({}, 1.0, f"the benchmark's machine, not this one ({here})")
     count = sum(map(len, ratios.values()))
-    return Speeds(factors, statistics.median(factors.values()), f"{count} finished runs of this machine")
+    return Speeds(factors, statistics.median(factors.values()), f"{count} finished runs on this machine")

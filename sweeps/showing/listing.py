@@ -1,139 +1,213 @@
-"""Run folders as a list to filter, and what one run wrote down."""
+"""The runs of a store as a list to filter, and what one run recorded."""
 
 from __future__ import annotations
 
-import argparse
 import csv
-import sys
+import re
 import time
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import yaml
 
-from ppo.errors import UserError, near
-from ppo.runs.states import State, standing
+from ppo.config.flatten import flatten
+from ppo.config.identity import short
+from ppo.config.naming import setting_name
+from ppo.config.run import to_config
+from ppo.errors import UserError, did_you_mean, shown
+from ppo.runs import published
+from ppo.runs.states import ENDED, State, standing
+from ppo.runs.store import run_folders
+from sweeps.planning.runs import matches
 
-DONE = 0
 FOLLOW_SECONDS = 1.0
-# Columns that need no config; any other is a dotted key of config.yaml.
-COLUMNS = (
-    "state", "env", "setting", "seed", "hash", "step", "score", "episodes", "seconds", "attempts", "host", "pid",
-    "heartbeat", "error", "code", "commit", "folder",
+COLUMNS = (  # any other is a dotted key of config.yaml
+    "state", "env", "setting", "seed", "run", "step", "score", "episodes", "seconds", "attempts", "host", "pid",
+    "heartbeat", "compiled", "error", "code", "commit", "folder",
 )  # fmt: skip
+DEFAULT_COLUMNS = ("state", "env", "setting", "seed", "step", "score", "run")
+Row = dict[str, Any]
 
 
-def print_listing(options: argparse.Namespace) -> int:
-    """Print the runs of a store that match every filter."""
-    columns = options.columns.split(",")
-    filters = dict(_filter(text) for text in options.filters)
-    needs_config = any(key not in COLUMNS for key in [*columns, *filters])
-    found = [describe(folder, needs_config) for folder in run_folders(Path(options.outputs))]
-    _check([*columns, *filters], found)
-    rows = [[shown(row.get(c)) for c in columns] for row in found if _matches(row, filters)]
-    if options.csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([columns, *rows])
-        return DONE
-    _print_aligned([columns, *rows])
-    print(f"{len(rows)} runs under {options.outputs}")
-    return DONE
+class Listing(NamedTuple):
+    """Some runs of a store, as columns."""
+
+    outputs: Path
+    columns: list[str]
+    rows: list[Row]
 
 
-def _print_aligned(rows: list[list[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+def list_runs(outputs: Path, filters: Sequence[str], columns: list[str]) -> Listing:
+    """The runs of a store that match every filter; UserError where there is no store or a column is unknown."""
+    if not outputs.is_dir():
+        raise UserError(f"outputs={outputs} is invalid: expected a folder that exists.")
+    wanted = dict(map(_filter, filters))
+    with_config = any(key not in COLUMNS for key in [*columns, *wanted])
+    rows = [*(_of_folder(folder, with_config) for folder in run_folders(outputs)), *_published(outputs, with_config)]
+    _check([*columns, *wanted], rows)
+    return Listing(outputs, columns, [row for row in rows if all(_fits(row.get(k), v) for k, v in wanted.items())])
 
 
-def run_folders(outputs: Path) -> Iterator[Path]:
-    """The run folders of a store, in order."""
-    for env in sorted((outputs / "runs").glob("*")):
-        for setting in sorted(env.glob("*")):
-            yield from sorted(setting.glob("seed=*"), key=lambda p: (len(p.name), p.name))
+def print_aligned(found: Listing) -> None:
+    """For a person: hashes cut to the digits that name a folder."""
+    rows = [{**row, "run": short(str(row["run"]))} for row in found.rows]
+    table = [found.columns, *([cell(row.get(column)) for column in found.columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    print(f"{len(rows)} runs in {found.outputs}")
 
 
-def describe(folder: Path, with_config: bool = False) -> dict[str, Any]:
-    """A run folder as columns."""
-    seen = standing(folder)
-    seed, _, run_hash = folder.name.removeprefix("seed=").partition("-")
-    row: dict[str, Any] = {"env": folder.parent.parent.name, "setting": folder.parent.name, "seed": seed}
-    row["hash"] = run_hash
-    row |= {key: seen.status.get(key) for key in ("attempts", "host", "pid", "heartbeat")}
-    row |= {key: seen.result.get(key) for key in ("score", "episodes", "seconds", "code", "commit")}
-    row |= {"state": seen.state, "step": seen.step, "folder": folder}
-    row["error"] = seen.status.get("error") if seen.state == State.FAILED else None
-    return (_config(folder) | row) if with_config else row
+def write_csv(found: Listing, out: TextIO) -> None:
+    """As comma-separated values, the header first."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(found.columns)
+    writer.writerows([cell(row.get(column)) for column in found.columns] for row in found.rows)
 
 
-def shown(value: Any) -> str:
-    """A cell."""
+def to_json(found: Listing) -> list[Row]:
+    """For programs."""
+    return [{column: row.get(column) for column in found.columns} for row in found.rows]
+
+
+def cell(value: Any) -> str:
+    """A value as a string."""
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) and value < 1e6 else str(value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={part}" for key, part in value.items())
+    if isinstance(value, (str, Path)):
+        return str(value)
+    return f"{value:.6g}" if isinstance(value, float) and value < 1e6 else shown(value)
 
 
-def _config(folder: Path) -> dict[str, Any]:
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def _of_folder(folder: Path, with_config: bool) -> Row:
+    """A run folder as columns."""
+    found = standing(folder)
+    config = _config(folder) if with_config or found.state != State.DONE else {}
+    row: Row = {key: found.status.get(key) for key in ("attempts", "host", "pid", "heartbeat", "compiled")}
+    row |= _of_result(found.result) if found.result else _of_config(folder, config)
+    row |= {"state": str(found.state), "step": found.step, "folder": folder}
+    row["error"] = found.status.get("error") if found.state == State.FAILED else None
+    return flatten(config) | row
+
+
+def _of_result(result: Mapping[str, Any]) -> Row:
+    keys = ("env", "setting", "seed", "run", "score", "episodes", "seconds", "code", "commit")
+    return {key: result.get(key) for key in keys}
+
+
+def _of_config(folder: Path, config: Mapping[str, Any]) -> Row:
+    """What the config of an unfinished run says; of one that cannot be read, what its folder is called."""
+    row: Row = {"env": folder.parent.parent.name, "setting": folder.parent.name, "seed": None}
+    row["run"] = _run_of(folder)
+    try:
+        run = to_config(config)
+    except (UserError, TypeError, ValueError, AttributeError):
+        return row
+    return row | {"env": run.env.id, "setting": setting_name(run), "seed": run.seed}
+
+
+def _run_of(folder: Path) -> str:
+    """The hash in the first line of config.yaml, or the digits of it in the folder's name."""
+    try:
+        with (folder / "config.yaml").open(encoding="utf-8", errors="replace") as file:
+            found = re.match(r"# Run ([0-9a-f]{64})\.", file.readline())
+    except OSError:
+        found = None
+    return found[1] if found else folder.name.split("-")[2]
+
+
+def _config(folder: Path) -> Row:
     try:
         content = yaml.load((folder / "config.yaml").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError):
+    except (OSError, yaml.YAMLError, RecursionError):
         return {}
-    return dict(_leaves(content, "")) if isinstance(content, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _leaves(values: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
+def _published(outputs: Path, with_config: bool) -> Iterator[Row]:
+    """The published runs of a store, each once."""
+    rows: dict[str, Row] = {}
+    for path in published.files(outputs):
+        try:
+            sweep = published.read(path)
+        except (ValueError, OSError) as error:
+            raise UserError(f"{error}.") from None
+        for run in sweep.runs:
+            record = sweep.records.get(run.run)
+            result: Mapping[str, Any] = record["result"] if record else {}
+            row: Row = flatten(record.get("config") or {}) if record and with_config else {}
+            row |= _of_result(result) | {"env": run.env, "setting": run.setting, "seed": run.seed, "run": run.run}
+            row |= {"state": str(State.DONE if record else State.NEW), "step": result.get("steps", 0), "folder": path}
+            rows.setdefault(run.run, row)
+    yield from rows.values()
 
 
-def _filter(text: str) -> tuple[str, str]:
+# -- filters -----------------------------------------------------------------------------------------------------------
+
+
+def _filter(text: str) -> tuple[str, list[str]]:
+    """`key=a,b` as the key and its values; commas inside brackets separate nothing."""
     key, equals, value = text.partition("=")
     if not equals:
-        raise UserError(f"{text!r} is not a filter: key=value is allowed, with * and ? in the value.")
-    return key, value
+        raise UserError(f"{text} is not a filter: expected key=value.")
+    return key, re.split(r",(?![^\[]*\])", value)
 
 
-def _matches(row: dict[str, Any], filters: dict[str, str]) -> bool:
-    return all(any(fnmatchcase(shown(row.get(k)), p) for p in v.split(",")) for k, v in filters.items())
+def _fits(value: Any, patterns: Sequence[str]) -> bool:
+    return any(_equal(value, pattern) or matches(pattern, cell(value)) for pattern in patterns)
 
 
-def _check(columns: list[str], rows: list[dict[str, Any]]) -> None:
+def _equal(value: Any, text: str) -> bool:
+    """Whether a string means a value: 1e6 is 1000000, True is true, [64, 64] is [64,64]."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return float(text) == value
+        except ValueError:
+            return False
+    return text.replace(" ", "").lower() == shown(value).replace(" ", "").lower()
+
+
+def _check(columns: Sequence[str], rows: Sequence[Row]) -> None:
     """UserError for a column that no run has."""
     known = {*COLUMNS, *(key for row in rows for key in row)}
     for column in columns:
-        if rows and column not in known:
-            raise UserError(f"column {column} is unknown: {near(column, COLUMNS)}, and keys of config.yaml.")
+        if column not in known and (rows or "." not in column):
+            expected = f"expected {', '.join(COLUMNS)}, or a key of config.yaml"
+            raise UserError(f"column {column} is unknown: {expected}.{did_you_mean(column, known)}")
 
 
-def print_logs(options: argparse.Namespace, out: TextIO) -> int:
-    """Print a run's log and traceback; with `follow`, go on printing what is added until it has ended."""
-    folder = find(options.run, Path(options.outputs))
+# -- logs --------------------------------------------------------------------------------------------------------------
+
+
+def print_logs(folder: Path, out: TextIO, *, follow: bool) -> None:
+    """Print a run's log and traceback; with `follow`, print what is added until the run has ended."""
     offset = 0
     while True:
         offset = _print_from(folder / "log.txt", offset, out)
         state = standing(folder).state
-        if not options.follow or state in (State.DONE, State.FAILED):
+        if not follow or state in ENDED:
             break
         time.sleep(FOLLOW_SECONDS)
     _print_from(folder / "log.txt", offset, out)
     if state == State.FAILED:
         _print_from(folder / "traceback.txt", 0, out)
-    return DONE
 
 
 def find(run: str, outputs: Path) -> Path:
-    """The folder of a run, by its path or by its hash or a part of its folder's name."""
+    """The folder of a run, by its path, its hash or the beginning of it, or a part of its folder's name."""
     if (Path(run) / "config.yaml").exists():
         return Path(run)
-    found = [folder for folder in run_folders(outputs) if run in folder.name]
+    name = short(run) if re.fullmatch(r"[0-9a-f]{12,64}", run) else run
+    found = [folder for folder in run_folders(outputs) if name in folder.name]
     if len(found) != 1:
         some = ", ".join(folder.name for folder in found[:5]) or "none"
-        raise UserError(f"run {run} is {len(found)} folders under {outputs} ({some}): one is needed.")
+        raise UserError(f"run {run} is ambiguous or unknown: expected one folder of {outputs}, found {some}.")
     return found[0]
 
 

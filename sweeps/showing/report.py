@@ -1,4 +1,4 @@
-"""What a sweep came to: scores as a table in miniature, failures grouped by cause, and what is missing."""
+"""How a sweep ended: a small table of scores, failures grouped by cause, and what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Standings = Mapping[str, Standing]
 
 
 def print_report(console: Console, runs: Sequence[Run], standings: Standings, blocked: Mapping[str, str]) -> None:
-    """The table of scores, then everything that is not as it should be."""
+    """The table of scores, then everything that needs attention."""
     console.print("Mean score of the last 100 training episodes", style="bold")
     console.print(score_table(runs, standings))
     for line in failure_lines(runs, standings):
@@ -28,20 +28,22 @@ def print_report(console: Console, runs: Sequence[Run], standings: Standings, bl
 
 
 def score_table(runs: Sequence[Run], standings: Standings) -> Table:
-    """Mean score per setting and task; runs missing from a cell are told in it."""
-    envs = list(dict.fromkeys(run.config.env.id for run in runs))
+    """Mean score per setting and task; each cell reports its missing runs."""
+    envs = list(dict.fromkeys(run.row.env for run in runs))
+    cells: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        cells[run.label, run.row.env].append(run)
     table = Table(box=None, pad_edge=False)
     table.add_column("setting")
     for env in envs:
         table.add_column(env, justify="right")
     for label in dict.fromkeys(run.label for run in runs):
-        row = [run for run in runs if run.label == label]
-        table.add_row(Text(label), *(cell([r for r in row if r.config.env.id == env], standings) for env in envs))
+        table.add_row(Text(label), *(cell(cells.get((label, env), []), standings) for env in envs))
     return table
 
 
 def cell(runs: Sequence[Run], standings: Standings) -> str:
-    """The mean of some runs' scores; `-` where there is none, `1/3` behind it where some are missing."""
+    """The mean score of some runs; `-` without any score, followed by `(1/3)` if some are missing."""
     done = [standings[run.hash].result for run in runs if standings[run.hash].state == State.DONE]
     scores = [result["score"] for result in done if result.get("score") is not None]
     shown = f"{fmean(scores):.1f}" if scores else "-"
@@ -49,7 +51,7 @@ def cell(runs: Sequence[Run], standings: Standings) -> str:
 
 
 def failure_lines(runs: Sequence[Run], standings: Standings) -> list[str]:
-    """Failures with the same cause together, numbers in it apart: how many, why, and one of their folders."""
+    """Failures grouped by cause, whatever numbers it contains: how many, why, and one of their folders."""
     causes: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         if standings[run.hash].state == State.FAILED:

@@ -1,4 +1,4 @@
-"""How a sweep stands, from run folders and the scheduler, whoever launched it and wherever."""
+"""The state of a sweep, from run folders and the scheduler, whoever launched it and wherever."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ppo.config.identity import short
 from ppo.console import clock, count
+from ppo.runs.row import RunRow
 from ppo.runs.states import Standing, State, standing
-from sweeps.launching.scheduler import job_of, reasons, scheduler
-from sweeps.planning.catalogue import Catalogue, Entry
+from sweeps.launching.scheduler import ask_scheduler, job_of, reasons
+from sweeps.planning.catalogue import Catalogue
+from sweeps.planning.plan import facts
+from sweeps.showing.watch import title_of
 
-ENDED = (State.DONE, State.FAILED, State.PRUNED)
+MOST_ROWS = 20  # of the table of failures
 
 
 class Status(NamedTuple):
-    """A sweep's entries and how each stands."""
+    """A sweep's runs and their standings."""
 
     name: str
-    entries: list[Entry]
+    outputs: Path
+    rows: list[RunRow]
     standings: list[Standing]
     driver: dict[str, Any]
 
@@ -34,37 +39,31 @@ class Status(NamedTuple):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing of the sweep goes on."""
+        """Whether nothing of the sweep is running or queued."""
         return not self.driver and not any(s in self.counts for s in (State.RUNNING, State.QUEUED))
 
     @property
     def all_done(self) -> bool:
         """Whether every run is done."""
-        return self.counts[State.DONE] == len(self.entries)
+        return self.counts[State.DONE] == len(self.rows)
 
 
-def look(name: str, found: Catalogue, driver: dict[str, Any]) -> Status:
+def read_status(found: Catalogue) -> Status:
     """Read every run's folder, and ask the scheduler about runs that nobody has begun."""
     now = time.time()
-    known = scheduler(Path(found.outputs))
-    standings = [known.refine(e.hash, standing(Path(e.folder), now)) for e in found.entries]
-    return Status(name, found.entries, standings, driver)
+    scheduler = ask_scheduler(found.outputs)
+    standings = [scheduler.refine(row.run, standing(found.outputs / row.folder, now)) for row in found.rows]
+    return Status(found.name, found.outputs, found.rows, standings, found.home.driver())
 
 
 def render(status: Status) -> RenderableType:
-    """The whole picture: a headline, one row per setting, who trains what, what failed."""
+    """A headline, one row per setting, who trains what, and what failed."""
     counts = ", ".join(f"{number} {state}" for state, number in sorted(status.counts.items()))
-    headline = Text(f"{status.name}: {len(status.entries)} runs: {counts}", style="bold")
+    headline = Text(f"{status.name}: {len(status.rows)} runs: {counts}", style="bold")
     if status.driver:
         headline.append(f"  (run by process {status.driver.get('pid')} on {status.driver.get('host')})", style="")
-    parts: list[RenderableType] = [headline, _settings(status)]
-    if running := _running(status):
-        parts.append(running)
-    if lost := _lost(status):
-        parts.append(lost)
-    if failed := _failed(status):
-        parts.append(failed)
-    return Group(*parts)
+    parts = [headline, _settings(status), _running(status), _lost(status), _failed(status)]
+    return Group(*(part for part in parts if part))
 
 
 def _settings(status: Status) -> Table:
@@ -73,65 +72,63 @@ def _settings(status: Status) -> Table:
     table.add_column("setting")
     for name in ("steps", *states):
         table.add_column(str(name), justify="right")
-    rows: dict[str, list[int]] = defaultdict(list)
-    for i, entry in enumerate(status.entries):
-        rows[entry.label].append(i)
-    for label, indices in rows.items():
-        have = Counter(status.standings[i].state for i in indices)
-        goals = [status.entries[i].goal for i in indices]  # which whole episodes overstep
+    settings: dict[str, list[int]] = defaultdict(list)
+    for i, row in enumerate(status.rows):
+        settings[row.label].append(i)
+    for label, indices in settings.items():
+        by_state = Counter(status.standings[i].state for i in indices)
+        goals = [status.rows[i].goal for i in indices]  # exceeded by runs that collect whole episodes
         steps = sum(min(status.standings[i].step, goal) for i, goal in zip(indices, goals, strict=True))
-        table.add_row(Text(label), f"{steps / sum(goals):.0%}", *(str(have[state] or "") for state in states))
+        table.add_row(Text(label), f"{steps / sum(goals):.0%}", *(str(by_state[state] or "") for state in states))
     return table
 
 
 def _running(status: Status) -> Table | None:
     """One row per process that trains runs of this sweep."""
     packs: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for i, seen in enumerate(status.standings):
-        if seen.state in (State.RUNNING, State.UNKNOWN):
-            packs[seen.status.get("host"), seen.status.get("pid")].append(i)
+    for i, found in enumerate(status.standings):
+        if found.state in (State.RUNNING, State.UNKNOWN):
+            packs[found.status.get("host"), found.status.get("pid")].append(i)
     table = Table(box=None, pad_edge=False)
-    for name in ("pack", "runs", "steps of each", "last heard", "where"):
-        table.add_column(name, justify="left" if name in ("pack", "where") else "right")
+    for name in ("pack", "runs", "steps of each", "last heartbeat", "process"):
+        table.add_column(name, justify="left" if name in ("pack", "process") else "right")
     for (host, pid), indices in packs.items():
-        entries, standings = [status.entries[i] for i in indices], [status.standings[i] for i in indices]
-        heard = time.time() - max(float(s.status.get("heartbeat") or 0) for s in standings)
-        steps = f"{count(min(s.step for s in standings))} of {count(entries[0].goal)}"
-        table.add_row(entries[0].env, str(len(indices)), steps, f"{clock(heard)} ago", Text(f"{host}, process {pid}"))
+        rows, standings = [status.rows[i] for i in indices], [status.standings[i] for i in indices]
+        silent = time.time() - max(float(s.status.get("heartbeat") or 0) for s in standings)
+        steps = f"{count(min(s.step for s in standings))} of {count(rows[0].goal)}"
+        title = Text(title_of(rows))
+        table.add_row(title, str(len(indices)), steps, f"{clock(max(0.0, silent))} ago", Text(f"{pid} on {host}"))
     return table if packs else None
 
 
 def _lost(status: Status) -> Text | None:
-    """What SLURM says of the jobs whose runs were cut off, where it keeps accounts."""
-    jobs = [job for seen in status.standings if seen.state == State.LOST and (job := job_of(seen.status))]
-    told = reasons(jobs) if jobs else {}
-    return Text("lost with " + ", ".join(f"job {job} ({told[job]})" for job in sorted(told))) if told else None
+    """How SLURM says that the jobs of lost runs ended, where it keeps accounts."""
+    jobs = [job for found in status.standings if found.state == State.LOST and (job := job_of(found.status))]
+    ends = reasons(jobs) if jobs else {}
+    return Text("lost with " + ", ".join(f"job {job} ({ends[job]})" for job in sorted(ends))) if ends else None
 
 
 def _failed(status: Status) -> Table | None:
-    pairs = zip(status.entries, status.standings, strict=True)
-    failed = [(e, s) for e, s in pairs if s.state == State.FAILED]
+    pairs = zip(status.rows, status.standings, strict=True)
+    failed = [(row, found) for row, found in pairs if found.state == State.FAILED]
     table = Table(title="Failed", title_justify="left", title_style="bold red", box=None, pad_edge=False)
-    for name in ("run", "step", "cause", "folder"):
+    for name in ("run", "setting", "step", "cause", "folder"):
         table.add_column(name, overflow="fold")
-    for entry, seen in failed[:20]:
-        table.add_row(entry.hash, str(seen.step), Text(str(seen.status.get("error"))), Text(entry.folder))
-    if len(failed) > 20:
-        table.add_row("...", "", f"and {len(failed) - 20} more: python -m sweeps ls state=failed", "")
+    for row, found in failed[:MOST_ROWS]:
+        cause, folder = Text(str(found.status.get("error"))), Text(str(status.outputs / row.folder))
+        table.add_row(short(row.run), Text(row.label), str(found.step), cause, folder)
+    if len(failed) > MOST_ROWS:
+        table.add_row("...", "", "", f"and {len(failed) - MOST_ROWS} more: ppo-sweeps ls state=failed", "")
     return table if failed else None
 
 
 def to_json(status: Status) -> dict[str, Any]:
     """For programs."""
-    pairs = zip(status.entries, status.standings, strict=True)
+    pairs = zip(status.rows, status.standings, strict=True)
     return {
         "sweep": status.name,
+        "outputs": str(status.outputs),
         "driver": status.driver or None,
         "counts": {str(state): number for state, number in sorted(status.counts.items())},
-        "runs": [e._asdict() | _seen(s) for e, s in pairs],
+        "runs": [row.to_json() | facts(found) for row, found in pairs],
     }
-
-
-def _seen(seen: Standing) -> dict[str, Any]:
-    told = {"state": str(seen.state), "step": seen.step, "score": seen.result.get("score")}
-    return told | {"error": seen.status.get("error") if seen.state == State.FAILED else None}

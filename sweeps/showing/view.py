@@ -15,7 +15,7 @@ from rich.text import Text
 from ppo.console import clock
 from sweeps.showing.watch import PackLine
 
-PLAIN_SECONDS = 60.0  # between plain lines that only tell how far things are
+PLAIN_SECONDS = 60.0  # between plain lines of progress
 
 
 class Summary(NamedTuple):
@@ -33,20 +33,20 @@ class View(Protocol):
     """Shows a sweep in progress."""
 
     def event(self, text: str) -> None:
-        """Say something that should stay."""
+        """Print something that should stay."""
         ...
 
     def show(self, summary: Summary, lines: Sequence[PackLine]) -> None:
-        """Show how far things are."""
+        """Show the progress."""
         ...
 
     def close(self) -> None:
-        """Leave the last picture standing."""
+        """End, with the last picture left on screen."""
         ...
 
 
-def page() -> Console:
-    """Where results are printed: stdout, wide enough in a file or a pipe that nothing is folded."""
+def results_console() -> Console:
+    """Stdout, for results; in a file or a pipe so wide that no line is folded."""
     return Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 
 
@@ -57,7 +57,7 @@ def make_view(console: Console | None = None) -> View:
 
 
 class PlainView:
-    """Lines for a log file: every event, and once a minute how far things are."""
+    """Lines for a log file: every event, and the progress once a minute."""
 
     def __init__(self, console: Console) -> None:
         self.console, self.shown = console, time.monotonic()
@@ -73,7 +73,7 @@ class PlainView:
         self.event(f"{headline(summary)}: {packs}")
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Nothing to end."""
 
 
 class LiveView:

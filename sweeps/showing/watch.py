@@ -1,4 +1,4 @@
-"""How far packs in training are, from the files of their runs."""
+"""The progress of packs in training, from the files of their runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ppo.config.identity import setting_name
 from ppo.console import count
-from ppo.runs.states import Standing, State, standing
+from ppo.runs.row import RunRow
+from ppo.runs.states import ENDED, Standing, State, standing
 from sweeps.planning.runs import Run
 
 
@@ -30,8 +30,8 @@ class Watch:
 
     def __init__(self, runs: Sequence[Run], planned: float) -> None:
         self.runs, self.title, self.planned = runs, pack_title(runs), planned
-        self.goal = sum(r.config.goal for r in runs)
-        self.first: dict[int, int] | None = None  # steps of the runs in training when first seen, by their number
+        self.goal = sum(r.row.goal for r in runs)
+        self.first: dict[int, int] | None = None  # steps of the runs in training at the first look, by their number
         self.since: tuple[float, dict[int, int]] | None = None  # heartbeat and steps when the clock started
         self.beat = 0.0  # the last heartbeat
         self.speed: float | None = None  # as last measured
@@ -40,10 +40,10 @@ class Watch:
         """Read the runs' folders."""
         standings = [standing(run.folder) for run in self.runs]
         self._measure(standings)
-        ended = (State.DONE, State.FAILED)  # a failed run will take no more
-        goals = [r.config.goal for r in self.runs]
-        steps = sum(g if s.state in ended else s.step for s, g in zip(standings, goals, strict=True))
-        done, failed = (sum(s.state == state for s in standings) for state in ended)
+        goals = [r.row.goal for r in self.runs]
+        # A failed run takes no more steps.
+        steps = sum(g if s.state in ENDED else s.step for s, g in zip(standings, goals, strict=True))
+        done, failed = (sum(s.state == state for s in standings) for state in ENDED)
         left, size = self._left(self.goal - steps), len(self.runs)
         shown = f"{count(steps // size)} of {count(self.goal // size)}"
         return PackLine(self.title, size, done, failed, shown, self.speed, left, steps / self.goal)
@@ -65,7 +65,7 @@ class Watch:
         self.first = self.first or steps
 
     def _left(self, steps: int) -> float:
-        """Seconds to the end of so many steps; since the heartbeat it has gone on."""
+        """Seconds until `steps` more are taken, those since the last heartbeat estimated."""
         if steps == 0:
             return 0.0
         if self.speed is None:
@@ -73,7 +73,12 @@ class Watch:
         return max(0.0, steps / self.speed - max(0.0, time.time() - self.beat))
 
 
+def title_of(rows: Sequence[RunRow]) -> str:
+    """Some runs of one task in a few words: the task, and their setting or how many."""
+    labels = dict.fromkeys(row.label for row in rows)
+    return f"{rows[0].env}  {next(iter(labels)) if len(labels) == 1 else f'{len(labels)} settings'}"
+
+
 def pack_title(runs: Sequence[Run]) -> str:
     """A pack in a few words: its task, and its setting or how many."""
-    names = sorted({setting_name(r.config) for r in runs})
-    return f"{runs[0].config.env.id}  {names[0] if len(names) == 1 else f'{len(names)} settings'}"
+    return title_of([run.row for run in runs])

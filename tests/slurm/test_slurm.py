@@ -63,9 +63,9 @@ def running(store: Path) -> dict[str, list[dict[str, Any]]]:
     """Array task -> the status.json of the runs that it trains and that have taken steps."""
     tasks: dict[str, list[dict[str, Any]]] = {}
     for path in store.rglob("status.json"):
-        held = json.loads(path.read_text())
-        if held["state"] == "running" and held["step"] > 0:
-            tasks.setdefault(held["slurm"]["SLURM_ARRAY_TASK_ID"], []).append(held)
+        found = json.loads(path.read_text())
+        if found["state"] == "running" and found["step"] > 0:
+            tasks.setdefault(found["slurm"]["SLURM_ARRAY_TASK_ID"], []).append(found)
     return tasks
 
 
@@ -83,9 +83,9 @@ def test_a_smoke_sweep_on_slurm_preempted_and_killed_ends_with_the_local_bytes(t
     subprocess.run(urgent, check=True, capture_output=True)
     preempted = wait_until("one pack has saved", lambda: interrupted_tasks(tmp_path / "slurm"))
     print("preempted:", preempted)
-    task, held = next((t, h) for t, h in running(tmp_path / "slurm").items() if t not in preempted)
-    os.kill(held[0]["pid"], signal.SIGKILL)
-    print("killed: task", task, "at step", held[0]["step"])
+    task, found = next((t, h) for t, h in running(tmp_path / "slurm").items() if t not in preempted)
+    os.kill(found[0]["pid"], signal.SIGKILL)
+    print("killed: task", task, "at step", found[0]["step"])
 
     wait_until("the queue is empty", lambda: not squeue("--me"))
     counts = status(*store)["counts"]

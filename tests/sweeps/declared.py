@@ -1,4 +1,4 @@
-"""What tests of sweep files, plans and packs share: runs that are only declared, and the sentence of a mistake."""
+"""What tests of sweep files, plans and packs share: runs that are only declared, and the message of a mistake."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ppo.config.compose import compose
-from ppo.config.identity import run_hash
 from ppo.config.run import Config
 from ppo.errors import UserError
-from sweeps.planning.runs import Run, sweep_runs
+from ppo.runs.row import RunRow
+from sweeps.planning.runs import Run, make_runs, sweep_runs
 from sweeps.planning.spec import load, parse
 
 EVEN = ["algorithm.horizon=1000", "algorithm.minibatch_size=50"]  # a million steps are whole iterations
@@ -25,13 +25,13 @@ TOY = {"HalfCheetah-v5": ((1 / 33, 1 / 3, 1.0), (10.0, 20.0, 40.0))}
 
 
 def complaint(call: Callable[..., Any], *arguments: Any) -> str:
-    """The one sentence with which a call refuses its arguments."""
+    """The message with which a call refuses its arguments: one line."""
     with pytest.raises(UserError) as error:
         call(*arguments)
-    sentence = str(error.value)
-    assert "\n" not in sentence
-    assert sentence.endswith(".")
-    return sentence
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.endswith((".", "?"))
+    return message
 
 
 @lru_cache
@@ -42,13 +42,18 @@ def million(env: str = "hopper", *overrides: str) -> Config:
 
 def many(count: int, config: Config) -> list[Run]:
     """Runs that differ in their seeds only."""
-    configs = [replace(config, seed=seed) for seed in range(count)]
-    return [Run("", c, Path(), run_hash(c)) for c in configs]
+    return make_runs([replace(config, seed=seed) for seed in range(count)], [""] * count)
+
+
+def fake_run(digits: str) -> Run:
+    """A run whose hash starts with these digits, for what looks at nothing else."""
+    row = RunRow("label", "Hopper-v5", "setting", "0" * 64, 0, digits.ljust(64, "f"), f"runs/{digits}", 2048)
+    return Run(row, compose(), Path(digits))
 
 
 @lru_cache
 def runs_of(name: str) -> tuple[Run, ...]:
-    """The runs of a sweep in conf/sweep as it stands there."""
+    """The runs of a sweep in conf/sweep as it is there."""
     return tuple(sweep_runs(load(name)))
 
 

@@ -31,22 +31,43 @@ def tiny_runs(folder: Path, *, seeds: int = 1, envs: tuple[str, ...] = ("inverte
 def write_status(folder: Path, state: str, **keys: Any) -> None:
     """A run that this very process marked, a moment ago, unless `keys` say otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = {"state": state, "attempts": 1, "host": socket.gethostname(), "pid": os.getpid(), "step": 0}
-    told |= {"total_steps": GOAL, "error": None, "slurm": None, "heartbeat": time.time()}
-    (folder / "status.json").write_text(json.dumps(told | keys))
+    status = {"state": state, "attempts": 1, "host": socket.gethostname(), "pid": os.getpid(), "step": 0}
+    status |= {"total_steps": GOAL, "error": None, "slurm": None, "heartbeat": time.time(), "compiled": False}
+    (folder / "status.json").write_text(json.dumps(status | keys))
 
 
 def write_done(folder: Path, score: float | None = 1.0, **keys: Any) -> None:
     """A run that is done."""
     write_status(folder, "done", step=GOAL)
-    result = {"score": score, "episodes": 10, "steps": GOAL, "seconds": 5.0, "code": "0" * 8, "commit": None}
+    result = {"score": score, "episodes": 10, "steps": GOAL, "seconds": 5.0, "code": {"core": "0" * 8}, "commit": None}
     (folder / "result.json").write_text(json.dumps(result | keys))
+
+
+def write_run(run: Run, score: float | None = 1.0, **keys: Any) -> None:
+    """A run of a sweep that is done, with what its result says of itself."""
+    row = run.row
+    write_done(run.folder, score, env=row.env, setting=row.setting, seed=row.seed, run=row.run, **keys)
 
 
 def write_config(run: Run) -> None:
     """The config.yaml of a run."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    (run.folder / "config.yaml").write_text(yaml.safe_dump(to_mapping(run.config), sort_keys=False))
+    text = yaml.safe_dump(to_mapping(run.config), sort_keys=False)
+    (run.folder / "config.yaml").write_text(f"# Run {run.hash}. To train it again: ...\n{text}")
+
+
+def some_runs(store: Path) -> list[Run]:
+    """On two tasks, two seeds each: Clip is done, None failed, KL was interrupted."""
+    runs = tiny_runs(store, seeds=2, envs=("inverted_pendulum", "reacher"))
+    for run in runs:
+        write_config(run)
+        if run.label == "Clip":
+            write_run(run, score=100.0 + run.config.seed)
+        elif run.label == "None":
+            write_status(run.folder, "failed", step=128, error="ValueError: no, never\nagain")
+        else:
+            write_status(run.folder, "planned", step=64)
+    return runs
 
 
 def dead_pid() -> int:
@@ -63,8 +84,8 @@ def write_command(folder: Path, name: str, script: str) -> None:
     (folder / name).chmod(0o755)
 
 
-class Told(NamedTuple):
-    """What a command ended with."""
+class Ended(NamedTuple):
+    """How a command ended."""
 
     status: int
     out: str
@@ -72,17 +93,22 @@ class Told(NamedTuple):
 
 
 class Sweeps:
-    """`python -m sweeps WORD ... outputs=STORE`; SWEEP stands for the tiny sweep (two seeds) and its overrides."""
+    """`ppo-sweeps WORD ... outputs=STORE`; SWEEP stands for the tiny sweep (two seeds) and its overrides."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.store, self.capsys = folder / "store", capsys  # a store that is not there yet
         self.sweep = [write_sweep(folder, seeds=2), *TINY]
 
-    def __call__(self, *words: str) -> Told:
+    def __call__(self, *words: str) -> Ended:
         arguments = [argument for word in words for argument in (self.sweep if word == "SWEEP" else [word])]
         status = main([*arguments, f"outputs={self.store}"])
-        told = self.capsys.readouterr()
-        return Told(status, told.out, told.err)
+        captured = self.capsys.readouterr()
+        return Ended(status, captured.out, captured.err)
+
+    @property
+    def name(self) -> str:
+        """What the tiny sweep is called in its store."""
+        return load(self.sweep[0]).name
 
     @property
     def runs(self) -> list[Run]:

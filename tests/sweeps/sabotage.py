@@ -1,4 +1,4 @@
-"""A worker in which one run is sabotaged: `python -m tests.sweeps.sabotage PACK.json`, told how by $SABOTAGE.
+"""A worker in which one run is sabotaged: `python -m tests.sweeps.sabotage PACK.json`, as $SABOTAGE says.
 
 SABOTAGE=<run hash>:<what>:<step>, where <what> is a signal that the process dies of, or `raise`, while the simulator of
 that run takes that step.
@@ -13,11 +13,11 @@ from typing import Any
 
 import mujoco
 
-from ppo.envs.simulators.suite import MujocoSuite
+from ppo.envs.simulators.lockstep import MujocoLockStep
 from sweeps.launching.worker import main
 
 RUN, WHAT, STEP = os.environ["SABOTAGE"].split(":")
-real_step, real_advance = mujoco.mj_step, MujocoSuite._advance
+real_step, real_advance = mujoco.mj_step, MujocoLockStep._advance
 victim: list[Any] = []  # the simulator of the sabotaged run
 taken = 0
 
@@ -34,13 +34,13 @@ def step(model: Any, data: Any, count: int) -> None:
     real_step(model, data, count)
 
 
-def advance(self: MujocoSuite, actions: Any) -> None:
+def advance(self: MujocoLockStep, actions: Any) -> None:
     """Find the victim by its hash in the marker, which names the run of every lane."""
-    lanes = [lane for lane, run in enumerate(self.marker[1:].tolist()) if f"{run:08x}" == RUN]
+    lanes = [lane for lane, run in enumerate(self._marker[1:].tolist()) if f"{run:08x}" == RUN[:8]]
     victim[:] = [self._data[lane * self._actors] for lane in lanes]
     real_advance(self, actions)
 
 
 if __name__ == "__main__":
-    mujoco.mj_step, MujocoSuite._advance = step, advance
+    mujoco.mj_step, MujocoLockStep._advance = step, advance
     sys.exit(main(sys.argv[1]))

@@ -1,7 +1,8 @@
-"""A sweep's own folder: one driver at a time, packs that read back as they were written, jobs that are remembered."""
+"""A sweep's own folder: its runs, one driver at a time, packs that read back as they were written, its jobs."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from ppo.config.compose import compose
-from ppo.config.identity import run_folder
 from ppo.errors import UserError
 from ppo.runs.files import write_json
+from ppo.runs.row import read_rows
+from ppo.runs.store import folder_of
 from sweeps.home import Home, PackFile, homes
+from sweeps.planning.runs import listed_runs
+from tests.sweeps.declared import fake_run
 from tests.sweeps.folders import ELSEWHERE, dead_pid
 
 DRIVE = """
@@ -60,7 +63,7 @@ def test_a_second_driver_is_refused_with_the_firsts_pid_and_host(rival: subproce
     with pytest.raises(UserError) as error:
         second.open()
     who = f"process {rival.pid} on {socket.gethostname()}"
-    assert str(error.value) == f"sweep tiny is already being run by {who}: wait for it or stop it."
+    assert who in str(error.value)
     assert (second.path / "driver.json").read_bytes() == before
 
 
@@ -77,28 +80,28 @@ def test_a_refused_driver_does_not_take_back_what_was_asked_of_the_first(
 def test_another_sweep_of_the_store_can_be_driven_meanwhile(rival: subprocess.Popen[str], tmp_path: Path) -> None:
     other = Home(tmp_path, "other")
     other.open()
-    assert other.driver["pid"] == os.getpid()
+    assert other.driver()["pid"] == os.getpid()
     other.close()
 
 
 def test_the_driver_can_be_seen_by_everybody(rival: subprocess.Popen[str], home: Home) -> None:
-    assert home.driver["pid"] == rival.pid
-    assert home.driver["host"] == socket.gethostname()
+    assert home.driver()["pid"] == rival.pid
+    assert home.driver()["host"] == socket.gethostname()
 
 
 def test_after_a_kill_nobody_drives_and_the_next_one_can(rival: subprocess.Popen[str], home: Home) -> None:
     rival.kill()
     rival.wait()
     assert (home.path / "driver.json").exists()
-    assert home.driver == {}
+    assert home.driver() == {}
     home.open()
-    assert home.driver["pid"] == os.getpid()
+    assert home.driver()["pid"] == os.getpid()
 
 
 def test_who_closes_leaves_no_driver_behind(home: Home) -> None:
     home.open()
     home.close()
-    assert home.driver == {}
+    assert home.driver() == {}
     assert not (home.path / "driver.json").exists()
     home.open()
 
@@ -106,19 +109,19 @@ def test_who_closes_leaves_no_driver_behind(home: Home) -> None:
 def test_a_driver_of_another_machine_may_live(home: Home) -> None:
     home.path.mkdir(parents=True)
     write_json(home.path / "driver.json", {"pid": dead_pid(), "host": ELSEWHERE})
-    assert home.driver["host"] == ELSEWHERE
+    assert home.driver()["host"] == ELSEWHERE
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])
 def test_a_driver_file_that_makes_no_sense_never_raises(home: Home, content: str) -> None:
     home.path.mkdir(parents=True)
     (home.path / "driver.json").write_text(content)
-    assert home.driver.get("host") is None
+    assert home.driver().get("host") is None
 
 
 def test_a_store_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot be written: Not a directory") as error:
+    with pytest.raises(UserError, match="cannot be written") as error:
         Home(tmp_path / "file", "tiny").open()
     assert "\n" not in str(error.value)
 
@@ -139,15 +142,17 @@ def test_a_request_to_cancel_is_a_file_that_a_new_driver_forgets(home: Home) -> 
 PACK = [
     ["surrogate=none", "algorithm.adam_epsilon=1e-8", "total_steps=1e6"],
     ["surrogate=clip_log", "surrogate.reading=objective", "algorithm.max_grad_norm=0.5", "seed=3"],
-    ["surrogate=kl_adaptive", "algorithm.network.hidden=[]", "compile=false", "checkpoint_seconds=0.5"],
+    ["surrogate=kl_adaptive", "network.hidden=[]", "compile=false", "checkpoint_seconds=0.5"],
     ["algorithm=random", "env=gymnasium", "env.id=CartPole-v1"],
 ]
 
 
 def test_a_pack_is_read_back_as_it_was_written(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    configs = [compose(overrides) for overrides in PACK]
-    assert home.write_pack(configs).read() == configs
+    runs = listed_runs(PACK)
+    file = home.write_pack(runs)
+    assert file.working_directory() == tmp_path
+    assert file.runs() == [(run.config, run.folder) for run in runs]
 
 
 def test_relative_outputs_start_from_the_folder_where_the_pack_was_written(
@@ -155,27 +160,40 @@ def test_relative_outputs_start_from_the_folder_where_the_pack_was_written(
 ) -> None:
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
-    file = home.write_pack([compose(["outputs=store"])])
+    file = home.write_pack(listed_runs([["outputs=store"]]))
     monkeypatch.chdir("/")
-    (config,) = file.read()
-    assert Path.cwd() == tmp_path / "project"
-    assert run_folder(config).absolute().is_relative_to(tmp_path / "project" / "store" / "runs")
+    ((config, folder),) = file.runs()
+    assert file.working_directory() == tmp_path / "project"
+    assert Path.cwd() == Path("/"), "reading changes no state of the process"
+    assert folder == folder_of(config)
+    assert folder.is_relative_to(Path("store") / "runs")
 
 
 def test_the_same_pack_written_twice_in_a_second_is_two_files(home: Home) -> None:
-    files = [home.write_pack([compose()]) for _ in range(3)]
+    files = [home.write_pack([fake_run("00")]) for _ in range(3)]
     assert len({file.path for file in files}) == 3
     assert len({file.log for file in files} | {file.marker for file in files}) == 6
     assert all(file.path.parent == home.path / "packs" for file in files)
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "[]"])
-def test_a_pack_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"runs": []}', '{"runs": 3}', '{"runs": [{}]}'])
+def test_a_pack_that_cannot_be_read_is_reported(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "pack.json"
     if content is not None:
         path.write_text(content)
     with pytest.raises(UserError, match=r"pack\.json cannot be read as a pack\.$"):
-        PackFile(path).read()
+        (PackFile(path).working_directory(), PackFile(path).runs())
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_runs_of_a_sweep_are_its_rows(home: Home) -> None:
+    home.path.mkdir(parents=True)
+    rows = [fake_run(f"{i:08x}").row for i in range(3)]
+    home.write_runs(rows)
+    assert read_rows(home.path / "runs.json") == rows
+    assert json.loads((home.path / "runs.json").read_text())["sweep"] == "tiny"
 
 
 # -- jobs --------------------------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""A mistake on the command line of sweeps gets one sentence and exit 2, and nothing is started (DESIGN: law 7)."""
+"""A mistake on the command line of sweeps gets one sentence and exit 2, and nothing is started (law 7)."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -22,25 +21,26 @@ def store(command: Sweeps) -> Path:
 
 
 MISTAKES = {
-    "tabel1": ["sweep tabel1 is unknown", "did you mean table1"],
+    "tabel1": ["sweep tabel1 is unknown", "Did you mean table1"],
     "nowhere.yaml": ["sweep nowhere.yaml is unknown", "smoke"],
-    "SWEEP env=hoper": ["sweep tiny: setting 'Clip'", "env=hoper is unknown", "did you mean hopper"],
-    "SWEEP sead=1": ["unknown key sead", "did you mean seed"],
-    "SWEEP surrogate.epsilonn=1": ["unknown key surrogate.epsilonn"],
-    "SWEEP seed=1.5": ["seed=1.5", "whole number"],
-    "SWEEP total_steps=1": ["total_steps=1 ", "one iteration"],
+    "SWEEP env=hoper": ["setting 'Clip'", "env=hoper", "hopper"],
+    "SWEEP sead=1": ["sead", "seed"],
+    "SWEEP surrogate.epsilonn=1": ["surrogate.epsilonn"],
+    "SWEEP seed=1.5": ["seed=1.5", "integer"],
+    "SWEEP seed=0,0": ["seed=0,0", "twice"],
+    "SWEEP total_steps=1": ["total_steps=1"],
     "SWEEP surrogate=clip": ["'Clip' and 'None' resolve to the same run"],
-    "SWEEP seed": ["'seed' is not an override", "key=value"],
-    "SWEEP seed=glob(*)": ["seed=glob(*) is not possible"],
-    "SWEEP run_dir=x": ["run_dir is one folder for many runs", "outputs=FOLDER"],
-    "SWEEP resume=false": ["resume is not for sweeps"],
-    "SWEEP --setting Clap": ["sweep tiny has no runs here", "no setting is called Clap"],
-    "SWEEP launcher=slrum": ["launcher=slrum is unknown", "did you mean slurm"],
-    "SWEEP launcher.workerz=2": ["unknown key launcher.workerz", "launcher.workers"],
-    "SWEEP launcher.workers=0": ["launcher.workers=0 is not possible", "at least 1"],
-    "SWEEP launcher.pack_size=half": ["launcher.pack_size=half is not possible", "auto"],
-    "SWEEP launcher=slurm launcher.time=5": ["launcher.time=5 is not possible", "at least 15"],
-    "SWEEP launcher=slurm launcher.sbatch=nice": ["launcher.sbatch=nice is not possible", "mapping"],
+    "SWEEP seed": ["seed", "key=value"],
+    "SWEEP seed=glob(*)": ["seed=glob(*)"],
+    "SWEEP run_dir=x": ["run_dir=x", "outputs=FOLDER"],
+    "SWEEP resume=false": ["resume=false"],
+    "SWEEP --setting Clap": ["no setting is called 'Clap'", "Clip"],
+    "SWEEP launcher=slrum": ["launcher=slrum", "Did you mean slurm"],
+    "SWEEP launcher.workerz=2": ["launcher.workerz", "launcher.workers"],
+    "SWEEP launcher.workers=0": ["launcher.workers=0", "at least 1"],
+    "SWEEP launcher.pack_size=half": ["launcher.pack_size=half", "auto"],
+    "SWEEP launcher=slurm launcher.time=5": ["launcher.time=5", "at least 15"],
+    "SWEEP launcher=slurm launcher.sbatch=nice": ["launcher.sbatch=nice", "mapping"],
 }
 
 
@@ -49,37 +49,42 @@ MISTAKES = {
 def test_a_mistake_gets_one_sentence_and_exit_2_and_starts_nothing(
     word: str, arguments: str, command: Sweeps, store: Path
 ) -> None:
-    told = command(word, *arguments.split())
-    assert (told.status, told.out) == (2, "")
-    assert told.err.count("\n") == 1
-    assert all(part in told.err for part in MISTAKES[arguments]), told.err
+    ended = command(word, *arguments.split())
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+    assert all(part in ended.err for part in MISTAKES[arguments]), ended.err
     assert not store.exists()
 
 
 FILES = {
-    "grid: {seed: [0]}\nsetings: {}": ["unknown key setings", "did you mean settings"],
+    "grid: {seed: [0]}\nsetings: {}": ["unknown key setings", "Did you mean settings"],
     "grid: {seed: []}": ["grid.seed has no values"],
-    "settings: {Bad: [surrogate=klip]}": ["setting 'Bad' (surrogate=klip", "did you mean clip"],
+    "grid: {seed: [0, 0]}": ["grid.seed", "twice"],
+    "grid: {seed: [0, 1]}\nsettings: {A: [seed=3]}": ["setting 'A' overrides seed"],
+    "grid: {total_steps: [1e6, 1000000]}": ["total_steps=1e6 and total_steps=1000000 resolve to the same run"],
+    "grid: {seed: [010]}": ["seed=010", "integer"],
+    "grid: {seed: 1:30}": ["seed=1:30", "integer"],
+    "settings: {Bad: [surrogate=klip]}": ["setting 'Bad' (surrogate=klip", "clip"],
     "settings: {A: [seed=1], B: [seed=1]}": ["'A' and 'B' resolve to the same run"],
     "include: {mine.yaml: null}": ["includes itself"],
     "include: {tabel1: null}": ["sweep tabel1 is unknown"],
     "grid: [": ["cannot be read as a sweep"],
     "": ["must be a mapping"],
-    "grid: {}": ["names no run"],
+    "grid: {}": ["defines no runs"],
 }
 
 
 @pytest.mark.parametrize("content", FILES, ids=repr)
 @pytest.mark.parametrize("word", ["plan", "run", "status", "cancel"])
-def test_a_sweep_file_that_makes_no_sense_is_told_in_one_sentence(
+def test_an_invalid_sweep_file_is_reported_in_one_sentence(
     word: str, content: str, command: Sweeps, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(content)
-    told = command(word, "mine.yaml")
-    assert (told.status, told.out) == (2, "")
-    assert told.err.count("\n") == 1
-    assert all(part in told.err for part in FILES[content]), told.err
+    ended = command(word, "mine.yaml")
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+    assert all(part in ended.err for part in FILES[content]), ended.err
     assert not store.exists()
 
 
@@ -95,15 +100,15 @@ def test_a_sweep_file_that_makes_no_sense_is_told_in_one_sentence(
     ],
     ids=" ".join,
 )
-def test_these_mistakes_are_told_in_one_sentence_too(
+def test_these_mistakes_are_reported_in_one_sentence_too(
     arguments: list[str], words: list[str], command: Sweeps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text("grid: {[1, 2]: 3}")
-    told = command("plan", *arguments)
-    assert told.status == 2
-    assert told.err.count("\n") == 1
-    assert all(word in told.err for word in words)
+    ended = command("plan", *arguments)
+    assert ended.status == 2
+    assert ended.err.count("\n") == 1
+    assert all(word in ended.err for word in words)
 
 
 @pytest.mark.parametrize("override", ["outputs=a,b", "threads=1,2", "device=cpu,cuda"])
@@ -116,17 +121,21 @@ def test_several_values_of_what_is_no_part_of_a_run_are_refused(
 
 def test_a_store_that_cannot_be_written_is_refused(command: Sweeps, store: Path) -> None:
     store.touch()
-    told = command("run", "SWEEP")
-    assert told.status == 2
-    assert re.fullmatch(r"outputs: .* cannot be written: Not a directory\.\n", told.err)
+    ended = command("run", "SWEEP")
+    assert ended.status == 2
+    assert "cannot be written" in ended.err
+    assert ended.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [[], ["rum"], ["run"], ["run", "smoke", "--jsn"], ["logs"], ["ls", "--colums", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["rum"], ["run"], ["run", "smoke", "--jsn"], ["logs"], ["ls", "--colums", "x"], ["ls", "--outputs", "x"]],
+)
 def test_what_is_no_command_at_all_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_:
         main(words)
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith("python -m sweeps")
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("ppo-sweeps")
 
 
 @pytest.mark.parametrize("words", [[], ["plan"], ["run"], ["retry"], ["status"], ["cancel"], ["ls"], ["logs"]])
@@ -134,6 +143,7 @@ def test_help_is_there_for_every_command(words: list[str], capsys: pytest.Captur
     with pytest.raises(SystemExit) as ended:
         main([*words, "--help"])
     assert ended.value.code == 0
-    told = capsys.readouterr().out
-    assert told.startswith(f"usage: {' '.join(['python -m sweeps', *words])}")
-    assert words or all(word in told for word in ("table1", "smoke", "exit status", "retry"))
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: {' '.join(['ppo-sweeps', *words])}")
+    assert words or all(word in printed for word in ("table1", "smoke", "exit status", "retry"))
+    assert "outputs=" in printed or not words

@@ -56,6 +56,14 @@ def test_what_was_marked_last_outlives_its_process(path: Path, number: int) -> N
     assert marked_run(path) == "0badf00d"
 
 
+def test_eight_digits_of_a_hash_are_marked(path: Path) -> None:
+    marker = make_marker(path, ["0badf00d" + "f" * 56, "1" * 64])
+    marker[0] = 1
+    assert marked_run(path) == "0badf00d"
+    marker[0] = 2
+    assert marked_run(path) == "11111111"
+
+
 def test_a_marker_is_made_anew_over_an_old_one(path: Path) -> None:
     make_marker(path, RUNS)[0] = 3
     marker = make_marker(path, ["00000001"])

@@ -1,8 +1,7 @@
-"""How a run stands, from hand-written folders: the result, then the heartbeat, then the process (DESIGN: law 4)."""
+"""The state of a run, from hand-written folders: the result, then the heartbeat, then the process (law 4)."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -13,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from ppo.runs.states import FRESH_SECONDS, State, process_lives, standing
+from ppo.runs.locks import acquire
+from ppo.runs.machine import process_lives
+from ppo.runs.states import FRESH_SECONDS, State, standing
 from tests.sweeps.folders import ELSEWHERE, dead_pid, write_done, write_status
 
 SILENT = 2 * FRESH_SECONDS
@@ -48,11 +49,11 @@ def test_a_folder_without_a_status_is_new(tmp_path: Path) -> None:
     assert standing(tmp_path).state == State.NEW
 
 
-@pytest.mark.parametrize("state", ["planned", "failed", "pruned"])
+@pytest.mark.parametrize("state", ["planned", "failed"])
 def test_a_run_that_nobody_trains_is_what_its_status_says(tmp_path: Path, state: str) -> None:
     write_status(tmp_path, state, step=64, error="ValueError: no")
-    seen = standing(tmp_path)
-    assert (seen.state, seen.step, seen.status["error"], seen.result) == (State(state), 64, "ValueError: no", {})
+    found = standing(tmp_path)
+    assert (found.state, found.step, found.status["error"], found.result) == (State(state), 64, "ValueError: no", {})
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -60,9 +61,9 @@ def test_a_run_that_nobody_trains_is_what_its_status_says(tmp_path: Path, state:
 
 def test_a_run_whose_process_lives_is_running(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     write_status(tmp_path, "running", pid=sleeper.pid)
-    seen = standing(tmp_path)
-    assert seen.state == State.RUNNING
-    assert seen.where.startswith(f"process {sleeper.pid} on ")
+    found = standing(tmp_path)
+    assert found.state == State.RUNNING
+    assert found.where.startswith(f"process {sleeper.pid} on ")
 
 
 def test_a_run_whose_process_has_ended_is_lost_however_young_its_heartbeat(tmp_path: Path) -> None:
@@ -80,23 +81,24 @@ def test_a_run_is_lost_as_soon_as_its_process_is_killed(tmp_path: Path, sleeper:
 def test_a_zombie_trains_nothing(tmp_path: Path) -> None:
     process = zombie()
     write_status(tmp_path, "running", pid=process.pid)
-    seen = standing(tmp_path)
+    found = standing(tmp_path)
     process.wait()
-    assert seen.state == State.LOST
+    assert found.state == State.LOST
 
 
-def test_a_living_process_that_is_silent_and_holds_no_lock_is_another_program(tmp_path: Path) -> None:
+def test_a_living_process_that_is_silent_and_has_no_lock_is_another_program(tmp_path: Path) -> None:
     write_status(tmp_path, "running", heartbeat=time.time() - SILENT)
     assert standing(tmp_path).state == State.LOST
     (tmp_path / ".lock").touch()
     assert standing(tmp_path).state == State.LOST
 
 
-def test_a_living_process_that_is_silent_and_holds_the_lock_is_running(tmp_path: Path) -> None:
+def test_a_living_process_that_is_silent_and_has_the_lock_is_running(tmp_path: Path) -> None:
     write_status(tmp_path, "running", heartbeat=time.time() - SILENT)
-    with (tmp_path / ".lock").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert standing(tmp_path).state == State.RUNNING
+    lock = acquire(tmp_path / ".lock")
+    assert lock is not None
+    assert standing(tmp_path).state == State.RUNNING
+    lock.close()
     assert standing(tmp_path).state == State.LOST
 
 
@@ -104,8 +106,14 @@ def test_looking_at_a_silent_run_leaves_its_lock_to_the_next_writer(tmp_path: Pa
     write_status(tmp_path, "running", heartbeat=time.time() - SILENT)
     (tmp_path / ".lock").touch()
     standing(tmp_path)
-    with (tmp_path / ".lock").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock = acquire(tmp_path / ".lock")
+    assert lock is not None
+    lock.close()
+
+
+def test_a_clock_that_is_ahead_proves_no_life(tmp_path: Path) -> None:
+    write_status(tmp_path, "running", host=ELSEWHERE, heartbeat=time.time() + 10 * SILENT)
+    assert standing(tmp_path).state == State.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -124,15 +132,15 @@ def test_a_run_elsewhere_is_running_while_it_is_heard_and_then_unknown_not_dead(
 
 def test_a_run_with_its_result_is_done(tmp_path: Path) -> None:
     write_done(tmp_path, score=12.5)
-    seen = standing(tmp_path)
-    assert (seen.state, seen.result["score"], seen.step) == (State.DONE, 12.5, 256)
+    found = standing(tmp_path)
+    assert (found.state, found.result["score"], found.step) == (State.DONE, 12.5, 256)
 
 
 def test_a_run_killed_between_its_result_and_its_status_is_done(tmp_path: Path) -> None:
     write_done(tmp_path)
     write_status(tmp_path, "running", pid=dead_pid(), step=192)
-    seen = standing(tmp_path)
-    assert (seen.state, seen.step) == (State.DONE, 256)
+    found = standing(tmp_path)
+    assert (found.state, found.step) == (State.DONE, 256)
 
 
 def test_a_result_without_a_status_is_done(tmp_path: Path) -> None:
@@ -172,20 +180,22 @@ def test_a_status_that_was_cut_anywhere_never_raises(tmp_path: Path) -> None:
         assert standing(tmp_path).state == State.NEW
 
 
-@pytest.mark.parametrize("keys", [{"pid": "x"}, {"pid": None}, {"pid": 1.5}, {"host": None}, {"heartbeat": None}])
+@pytest.mark.parametrize(
+    "keys", [{"pid": "x"}, {"attempts": "x"}, {"pid": None}, {"pid": 1.5}, {"host": None}, {"heartbeat": None}]
+)
 def test_a_value_of_the_wrong_kind_never_raises(tmp_path: Path, keys: dict[str, Any]) -> None:
     write_status(tmp_path, "running", **keys)
-    seen = standing(tmp_path)
-    assert seen.state in (State.LOST, State.RUNNING)
-    assert seen.step == 0
+    found = standing(tmp_path)
+    assert found.state in (State.LOST, State.RUNNING)
+    assert found.step == 0
 
 
 @pytest.mark.parametrize("keys", [{"heartbeat": "soon"}, {"step": "many"}, {"pid": 10**30}, {"step": [1]}], ids=str)
 def test_a_value_that_no_conversion_takes_never_raises(tmp_path: Path, keys: dict[str, Any]) -> None:
     write_status(tmp_path, "running", **keys)
-    seen = standing(tmp_path)
-    assert seen.state in (State.LOST, State.RUNNING)
-    assert seen.step == 0
+    found = standing(tmp_path)
+    assert found.state in (State.LOST, State.RUNNING)
+    assert found.step == 0
 
 
 @pytest.mark.parametrize("state", ["asleep", 3, ["running"], {"a": 1}, True])

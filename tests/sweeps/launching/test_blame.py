@@ -1,4 +1,4 @@
-"""A pack with a run that kills it: exactly that run fails, its mates finish, in few starts; accidents fail nothing."""
+"""A pack with a run that kills it: exactly that run fails, the others finish, in few starts; accidents fail nothing."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import random
 import signal
 from collections import deque
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from ppo.config.compose import compose
+from ppo.runs.marker import DIGITS
 from sweeps.launching.blame import MOST_ALONE, Blame
 from sweeps.planning.runs import Run
+from tests.sweeps.declared import fake_run
 
-CONFIG = compose()
 Mark = Callable[[list[Run]], str | None]  # the marker that a dying pack leaves
 
 
@@ -28,7 +27,7 @@ class End(NamedTuple):
 
 
 def make_runs(count: int) -> list[Run]:
-    return [Run("setting", CONFIG, Path(f"{i:08x}"), f"{i:08x}") for i in range(1, count + 1)]
+    return [fake_run(f"{i:08x}") for i in range(1, count + 1)]
 
 
 def play(runs: list[Run], poison: Collection[Run], number: int, mark: Mark) -> End:
@@ -52,7 +51,12 @@ def play(runs: list[Run], poison: Collection[Run], number: int, mark: Mark) -> E
 
 def right(poison: Collection[Run]) -> Mark:
     """A marker that names the run that kills."""
-    return lambda pack: next(run.hash for run in pack if run in poison)
+    return lambda pack: marked(next(run for run in pack if run in poison))
+
+
+def marked(run: Run) -> str:
+    """A run as a marker names it."""
+    return run.hash[:DIGITS]
 
 
 def none(_pack: list[Run]) -> None:
@@ -111,19 +115,19 @@ def test_a_run_that_no_marker_names_fails_alone_in_a_large_pack_too() -> None:
 @pytest.mark.parametrize("named", [True, False])
 def test_a_single_kill_starts_the_pack_once_more_and_fails_nothing(named: bool) -> None:
     runs = make_runs(33)
-    marked = runs[5].hash if named else None
-    assert Blame().judge(runs, marked, signal.SIGKILL) == ([], [runs])
+    victim = marked(runs[5]) if named else None
+    assert Blame().judge(runs, victim, signal.SIGKILL) == ([], [runs])
 
 
 def test_a_single_crash_sets_the_named_run_apart_and_fails_nothing() -> None:
     runs = make_runs(4)
-    assert Blame().judge(runs, runs[2].hash, signal.SIGSEGV) == ([], [[runs[2]], [runs[0], runs[1], runs[3]]])
+    assert Blame().judge(runs, marked(runs[2]), signal.SIGSEGV) == ([], [[runs[2]], [runs[0], runs[1], runs[3]]])
 
 
 def test_a_run_that_crashed_once_and_then_finishes_is_not_failed() -> None:
     runs = make_runs(2)
     blame = Blame()
-    verdict = blame.judge(runs, runs[0].hash, signal.SIGSEGV)
+    verdict = blame.judge(runs, marked(runs[0]), signal.SIGSEGV)
     assert verdict.failed == []
     assert blame.judge([runs[1]], None, signal.SIGKILL).failed == [], "its mate is judged by its own deaths"
 
@@ -131,8 +135,8 @@ def test_a_run_that_crashed_once_and_then_finishes_is_not_failed() -> None:
 def test_kills_while_working_for_one_run_after_another_fail_nobody() -> None:
     runs = make_runs(33)
     blame = Blame()
-    assert blame.judge(runs, runs[0].hash, signal.SIGKILL) == ([], [runs])
-    assert blame.judge(runs, runs[1].hash, signal.SIGKILL).failed == []
+    assert blame.judge(runs, marked(runs[0]), signal.SIGKILL) == ([], [runs])
+    assert blame.judge(runs, marked(runs[1]), signal.SIGKILL).failed == []
 
 
 def test_a_marker_of_a_run_that_has_ended_blames_nobody() -> None:
@@ -146,8 +150,8 @@ def test_a_marker_of_a_run_that_has_ended_blames_nobody() -> None:
 def test_a_run_alone_is_failed_at_the_second_death_that_its_marker_names() -> None:
     (run,) = make_runs(1)
     blame = Blame()
-    assert blame.judge([run], run.hash, signal.SIGKILL) == ([], [[run]])
-    assert blame.judge([run], run.hash, signal.SIGKILL) == ([run], [])
+    assert blame.judge([run], marked(run), signal.SIGKILL) == ([], [[run]])
+    assert blame.judge([run], marked(run), signal.SIGKILL) == ([run], [])
 
 
 def test_a_run_that_dies_alone_is_given_up_after_a_few_deaths_marked_or_not() -> None:
@@ -170,8 +174,8 @@ def test_every_run_is_failed_or_started_again_whatever_dies_of_whatever() -> Non
         blame, runs = Blame(), make_runs(rng.randrange(1, 34))
         for _ in range(20):
             pack = rng.sample(runs, rng.randrange(1, len(runs) + 1))
-            marked = rng.choice([None, rng.choice(runs).hash])
-            verdict = blame.judge(pack, marked, rng.choice([signal.SIGKILL, signal.SIGSEGV]))
-            told = [run for group in (verdict.failed, *verdict.packs) for run in group]
-            assert sorted(r.hash for r in told) == sorted(r.hash for r in pack)
+            victim = rng.choice([None, marked(rng.choice(runs))])
+            verdict = blame.judge(pack, victim, rng.choice([signal.SIGKILL, signal.SIGSEGV]))
+            judged = [run for group in (verdict.failed, *verdict.packs) for run in group]
+            assert sorted(r.hash for r in judged) == sorted(r.hash for r in pack)
             assert all(verdict.packs)

@@ -1,4 +1,4 @@
-"""Where packs run is chosen by overrides, and a mistake in one is told in a sentence."""
+"""Where packs run is chosen by overrides, and a mistake in one is reported in a sentence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_launcher_has_a_yaml_and_every_yaml_a_launcher() -> None:
     assert [type(compose_launcher([f"launcher={name}"])) for name in LAUNCHERS] == list(LAUNCHERS.values())
 
 
-def test_packs_run_on_this_machine_unless_told_otherwise() -> None:
+def test_packs_run_on_this_machine_by_default() -> None:
     assert compose_launcher([]) == Local("local", workers="auto", pack_size="auto")
 
 
@@ -53,9 +53,11 @@ def test_a_launcher_is_never_written_to() -> None:
         compose_launcher([]).workers = 2  # type: ignore[misc]
 
 
-def test_overrides_of_the_launcher_are_told_from_those_of_runs() -> None:
-    ours, rest = split_overrides(["seed=0", "launcher=slurm", "env=hopper", "launcher.time=60", "algorithm.lr=1"])
-    assert ours == ["launcher=slurm", "launcher.time=60"]
+def test_overrides_of_the_launcher_and_of_runs_are_separated() -> None:
+    of_launcher, rest = split_overrides(
+        ["seed=0", "launcher=slurm", "env=hopper", "launcher.time=60", "algorithm.lr=1"]
+    )
+    assert of_launcher == ["launcher=slurm", "launcher.time=60"]
     assert rest == ["seed=0", "env=hopper", "algorithm.lr=1"]
 
 
@@ -63,31 +65,33 @@ def test_overrides_of_the_launcher_are_told_from_those_of_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "start"),
+    ("overrides", "words"),
     [
-        ("launcher=slum", "launcher=slum is unknown: did you mean slurm? allowed: local, slurm"),
-        ("launcher.wokers=2", "unknown key launcher.wokers: did you mean launcher.workers"),
-        ("launcher.workers=0", "launcher.workers=0 is not possible: allowed is auto or a whole number of at least 1"),
-        ("launcher.workers=1.5", "launcher.workers=1.5 is not possible"),
-        ("launcher.pack_size=none", "launcher.pack_size=none is not possible"),
+        ("launcher=slum", "launcher=slum|local, slurm|Did you mean slurm"),
+        ("launcher.wokers=2", "launcher.wokers|launcher.workers"),
+        ("launcher.workers=0", "launcher.workers=0|auto|integer of at least 1"),
+        ("launcher.workers=1.5", "launcher.workers=1.5|integer"),
+        ("launcher.pack_size=none", "launcher.pack_size=none|auto"),
         ("launcher.workers=1,2", "launcher.workers=1,2"),
-        ("launcher.partition=cpu", "unknown key launcher.partition"),  # a key of slurm only
-        ("launcher.name=slurm", "launcher.name is not possible: launcher=NAME is allowed"),
-        ("launcher=slurm,local", "launcher=slurm,local is not possible: a launcher's key has one value"),
-        ("launcher=slurm launcher.sbatch.nice=1,2", "launcher.sbatch.nice=1,2 is not possible"),
-        ("launcher=slurm launcher.time=15 launcher.stop_seconds=900", "launcher.stop_seconds=900 leaves nothing of "),
-        ("launcher", "'launcher' is not an override"),
-        ("~launcher.workers", "~launcher.workers is not possible: a launcher's key has one value"),
-        ("launcher=slurm launcher.workers=auto", "launcher.workers=auto is not possible: allowed is a whole number"),
-        ("launcher=slurm launcher.time=14", "launcher.time=14 is not possible: allowed is a whole number of at least "),
-        ("launcher=slurm launcher.memory_gb=0", "launcher.memory_gb=0 is not possible: allowed is a number above 0"),
-        ("launcher=slurm launcher.setup=cd", "launcher.setup=cd is not possible: allowed is a list of texts"),
-        ("launcher=slurm launcher.sbatch=3", "launcher.sbatch=3 is not possible: a mapping {option: value} is"),
-        ("launcher=slurm launcher.sbatches=3", "unknown key launcher.sbatches: did you mean launcher.sbatch"),
+        ("launcher.partition=cpu", "launcher.partition"),  # a key of slurm only
+        ("launcher.name=slurm", "launcher.name|launcher=NAME"),
+        ("launcher=slurm,local", "launcher=slurm,local|key=value"),
+        ("launcher=slurm launcher.sbatch.nice=1,2", "launcher.sbatch.nice=1,2|key=value"),
+        ("launcher=slurm launcher.time=15 launcher.stop_seconds=900", "launcher.stop_seconds=900|15 minutes"),
+        ("launcher", "launcher|key=value"),
+        ("~launcher.workers", "~launcher.workers|key=value"),
+        ("launcher=slurm launcher.workers=auto", "launcher.workers=auto|integer"),
+        ("launcher=slurm launcher.time=14", "launcher.time=14|at least 15"),
+        ("launcher=slurm launcher.memory_gb=0", "launcher.memory_gb=0|above 0"),
+        ("launcher=slurm launcher.setup=cd", "launcher.setup=cd|list of strings"),
+        ("launcher=slurm launcher.setup={}", "launcher.setup|list of strings"),
+        ("launcher=slurm launcher.sbatch=3", "launcher.sbatch=3|mapping"),
+        ("launcher=slurm launcher.sbatches=3", "launcher.sbatches|launcher.sbatch"),
     ],
 )
-def test_a_mistake_in_an_override_is_told_in_a_sentence(overrides: str, start: str) -> None:
-    assert complaint(compose_launcher, overrides.split()).startswith(start)
+def test_a_mistake_in_an_override_is_reported(overrides: str, words: str) -> None:
+    sentence = complaint(compose_launcher, overrides.split())
+    assert all(word in sentence for word in words.split("|")), sentence
 
 
 # -- workers -----------------------------------------------------------------------------------------------------------

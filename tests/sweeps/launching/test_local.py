@@ -22,6 +22,7 @@ from sweeps.planning.spec import load
 from tests.sweeps.small import TINY, records, times_finished, write_sweep
 
 FAILED, INTERRUPTED = 1, 130
+WORKER = local.WORKER
 
 
 def runs_of(sweep: str, outputs: Path) -> list[Run]:
@@ -64,9 +65,9 @@ def test_one_of_33_runs_fails_and_its_mates_finish(
     mates = records(tmp_path)
     assert mates == {folder: record for folder, record in undisturbed.items() if folder in mates}
     assert len(mates) == 32
-    assert f"    {poison.folder}\n" in capfd.readouterr().out, "the failure is told at the end"
+    assert f"    {poison.folder}\n" in capfd.readouterr().out, "the failure is reported at the end"
     assert main(arguments) == FAILED, "a failed run is not trained again unless asked for"
-    monkeypatch.setattr(local, "WORKER", (sys.executable, "-m", "sweeps.launching.worker"))
+    monkeypatch.setattr(local, "WORKER", WORKER)
     assert main(["retry", *arguments[1:]]) == 0
     assert records(tmp_path) == undisturbed
 
@@ -141,7 +142,7 @@ import yaml
 folder = RunFolder(Path(sys.argv[1]), to_config(yaml.safe_load(sys.stdin.read())))
 folder.check()
 folder.open()
-print("held", flush=True)
+print("open", flush=True)
 while not Path(sys.argv[2]).exists():
     time.sleep(0.1)
 folder.pause(0)
@@ -149,9 +150,11 @@ folder.pause(0)
 
 
 @pytest.mark.slow
-def test_a_run_that_a_dying_worker_still_holds_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_a_dying_worker_still_has_open_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sweep = write_sweep(tmp_path, seeds=1)
-    held = runs_of(sweep, tmp_path)[0]
+    busy = runs_of(sweep, tmp_path)[0]
     real, release, wait_for = local._launch, tmp_path / "release", local.Pool._wait_for
 
     def let_go(pool: local.Pool, runs: list[Run], writer: str) -> None:
@@ -160,15 +163,15 @@ def test_a_run_that_a_dying_worker_still_holds_is_waited_for(tmp_path: Path, mon
         wait_for(pool, runs, writer)
 
     def launch(file: PackFile) -> subprocess.Popen[bytes]:
-        """At the first launch somebody holds a run: a worker whose driver was killed, and that is on its way out."""
+        """At the first launch another process has a run open: a worker whose driver was killed, on its way out."""
         monkeypatch.setattr(local, "_launch", real)
-        command = [sys.executable, "-c", HOLDER, str(held.folder), str(release)]
+        command = [sys.executable, "-c", HOLDER, str(busy.folder), str(release)]
         holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert holder.stdin is not None
         assert holder.stdout is not None
-        holder.stdin.write(yaml.safe_dump(to_mapping(held.config)))
+        holder.stdin.write(yaml.safe_dump(to_mapping(busy.config)))
         holder.stdin.close()
-        assert holder.stdout.readline() == "held\n"
+        assert holder.stdout.readline() == "open\n"
         return real(file)
 
     monkeypatch.setattr(local, "_launch", launch)

@@ -1,4 +1,4 @@
-"""What SLURM says of runs, asked through commands that are shell scripts here: unknown is not dead (DESIGN: law 4)."""
+"""What SLURM says of runs, asked through commands that are shell scripts here: unknown is not dead (law 4)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from ppo.runs.states import State, standing
 from sweeps.home import Home
-from sweeps.launching import scheduler as asked
+from sweeps.launching import scheduler as module
 from sweeps.launching.launchers import compose_launcher
-from sweeps.launching.scheduler import Scheduler, job_of, queue, reasons, scheduler
+from sweeps.launching.scheduler import Scheduler, ask_scheduler, job_of, queue, reasons
 from sweeps.launching.slurm import chunks, max_array_size
 from sweeps.planning.plan import make_plan
 from sweeps.planning.runs import Run
@@ -34,18 +34,23 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(tmp_path: Path) -> Run:
     """A run that was submitted as task 3 of job 12."""
     run = tiny_runs(tmp_path)[0]
-    Home(tmp_path, "tiny").path.mkdir(parents=True)
-    Home(tmp_path, "tiny").add_jobs({"12_2": ["0" * 8], "12_3": [run.hash]})
+    home_of(tmp_path).path.mkdir(parents=True)
+    home_of(tmp_path).add_jobs({"12_2": ["0" * 8], "12_3": [run.hash]})
     return run
 
 
+def home_of(store: Path) -> Home:
+    """Of a sweep whose name does not matter: jobs are looked up in all of them."""
+    return Home(store, "tiny")
+
+
 def state(run: Run, store: Path) -> State:
-    """How a run stands, SLURM having been asked."""
-    return scheduler(store).refine(run.hash, standing(run.folder)).state
+    """The state of a run, SLURM having been asked."""
+    return ask_scheduler(store).refine(run.hash, standing(run.folder)).state
 
 
 def would_train(run: Run, store: Path, *, retry: bool = False) -> bool:
-    plan = make_plan("tiny", [run], compose_launcher(["launcher=slurm"]), scheduler(store), retry=retry)
+    plan = make_plan("tiny", [run], compose_launcher(["launcher=slurm"]), ask_scheduler(store), retry=retry)
     return any(run in pack.runs for pack in plan.packs)
 
 
@@ -70,16 +75,16 @@ def test_a_run_whose_job_is_not_listed_is_to_be_trained(tmp_path: Path, commands
 
 def test_squeue_is_asked_once_for_every_task_of_our_arrays(tmp_path: Path, commands: Path, run: Run) -> None:
     write_command(commands, "squeue", f'echo "$@" >> {tmp_path}/asked; echo "12_3 PENDING"')
-    known = scheduler(tmp_path)
-    assert known.listed == {"12_3": "PENDING"}
-    assert known.jobs == {"0" * 8: ["12_2"], run.hash: ["12_3"]}
+    scheduler = ask_scheduler(tmp_path)
+    assert scheduler.listed == {"12_3": "PENDING"}
+    assert scheduler.jobs == {"0" * 8: ["12_2"], run.hash: ["12_3"]}
     assert (tmp_path / "asked").read_text() == "--me --noheader --array --format=%i %T\n"
 
 
 def test_squeue_is_not_asked_where_nothing_was_ever_submitted(tmp_path: Path, commands: Path) -> None:
     write_command(commands, "squeue", f"echo asked > {tmp_path}/asked")
-    Home(tmp_path, "tiny").path.mkdir(parents=True)
-    assert scheduler(tmp_path) == ({}, {})
+    home_of(tmp_path).path.mkdir(parents=True)
+    assert ask_scheduler(tmp_path) == ({}, {})
     assert not (tmp_path / "asked").exists()
 
 
@@ -105,7 +110,7 @@ SILENCE = {"missing": None, "failing": "echo '12_3 PENDING'; exit 1", "hanging":
 def test_without_an_answer_a_submitted_run_is_unknown_and_not_submitted_again(
     tmp_path: Path, commands: Path, monkeypatch: pytest.MonkeyPatch, run: Run, how: str
 ) -> None:
-    monkeypatch.setattr(asked, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(module, "ASK_SECONDS", 0.2)
     monkeypatch.setenv("PATH", f"{commands}:/usr/bin:/bin" if how == "hanging" else str(commands))
     if script := SILENCE[how]:
         write_command(commands, "squeue", script)
@@ -218,6 +223,6 @@ def test_what_fits_is_one_array_and_nothing_is_none() -> None:
 
 
 def test_nothing_known_changes_nothing(tmp_path: Path) -> None:
-    seen = standing(tmp_path)
-    assert Scheduler({}, {}).refine("0" * 8, seen) == seen
-    assert Scheduler({}, None).refine("0" * 8, seen) == seen
+    found = standing(tmp_path)
+    assert Scheduler({}, {}).refine("0" * 64, found) == found
+    assert Scheduler({}, None).refine("0" * 64, found) == found

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from ppo.config.identity import setting_name
-from sweeps.planning.catalogue import Catalogue, Entry, catalogue
+from ppo.errors import UserError
+from ppo.runs.row import RunRow
+from ppo.runs.store import default_store
+from sweeps.planning import catalogue as module
+from sweeps.planning.catalogue import Catalogue, catalogue, store_of
 from sweeps.planning.runs import sweep_runs
 from sweeps.planning.spec import load
 from tests.sweeps.declared import complaint
@@ -24,12 +27,13 @@ def write(folder: Path, name: str = "mine", **content: Any) -> str:
 @pytest.fixture
 def sweep(tmp_path: Path) -> str:
     """Two runs, in a store where the sweep was run once."""
-    (tmp_path / "sweeps" / "mine").mkdir(parents=True)
-    return write(tmp_path, grid={"seed": [0, 1]}, settings={"A": ["surrogate=none"]})
+    path = write(tmp_path, grid={"seed": [0, 1]}, settings={"A": ["surrogate=none"]})
+    (tmp_path / "sweeps" / load(path).name).mkdir(parents=True)
+    return path
 
 
 def cached(store: Path) -> list[Path]:
-    return sorted((store / "sweeps" / "mine").glob("*"))
+    return sorted((store / "sweeps").glob("mine-*/*"))
 
 
 def look(sweep: str, *overrides: str, only: tuple[str, ...] = ()) -> Catalogue:
@@ -37,7 +41,7 @@ def look(sweep: str, *overrides: str, only: tuple[str, ...] = ()) -> Catalogue:
 
 
 def seeds(found: Catalogue) -> list[int]:
-    return [entry.seed for entry in found.entries]
+    return [row.seed for row in found.rows]
 
 
 @pytest.fixture
@@ -49,40 +53,38 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(sweep.name)
         return sweep_runs(sweep, *rest)
 
-    monkeypatch.setattr("sweeps.planning.catalogue.sweep_runs", count)
+    monkeypatch.setattr(module, "sweep_runs", count)
     return names
 
 
-def test_an_entry_is_its_run_in_short(sweep: str) -> None:
+def test_a_catalogue_has_the_rows_of_the_runs(sweep: str) -> None:
     found = look(sweep, "total_steps=5000")
     runs = sweep_runs(load(sweep), [f"outputs={Path(sweep).parent}", "total_steps=5000"])
-    goal = 3 * 2048  # whole iterations
-    assert found.outputs == str(Path(sweep).parent)
-    assert found.entries == [
-        Entry("A", "Hopper-v5", setting_name(run.config), run.config.seed, run.hash, str(run.folder), goal)
-        for run in runs
-    ]
+    assert found.outputs == Path(sweep).parent
+    assert found.rows == [run.row for run in runs]
+    assert [found.outputs / row.folder for row in found.rows] == [run.folder for run in runs]
+    assert {row.goal for row in found.rows} == {3 * 2048}, "whole iterations"
 
 
 def test_a_hit_is_the_same_as_a_miss(sweep: str, composed: list[str]) -> None:
     miss, hit = look(sweep), look(sweep)
-    assert composed == ["mine"]
+    assert composed == [load(sweep).name]
     assert hit == miss
-    assert [type(value) for value in hit.entries[0]] == [type(value) for value in miss.entries[0]]
-    assert isinstance(hit.entries[0], Entry)
+    assert [type(value) for value in hit.rows[0]] == [type(value) for value in miss.rows[0]]
+    assert isinstance(hit.rows[0], RunRow)
 
 
 def test_a_changed_override_is_composed_anew(sweep: str, composed: list[str]) -> None:
     assert seeds(look(sweep)) == [0, 1]
     assert seeds(look(sweep, "seed=4")) == [4]
     assert seeds(look(sweep)) == [0, 1]
-    assert composed == ["mine"] * 3
+    assert len(composed) == 3
 
 
 def test_another_choice_of_settings_is_composed_anew(sweep: str) -> None:
     write(Path(sweep).parent, settings={"A": [], "B": ["surrogate=none"]})
-    assert [entry.label for entry in look(sweep).entries] == ["A", "B"]
-    assert [entry.label for entry in look(sweep, only=("B",)).entries] == ["B"]
+    assert [row.label for row in look(sweep).rows] == ["A", "B"]
+    assert [row.label for row in look(sweep, only=("B",)).rows] == ["B"]
 
 
 def test_a_changed_sweep_file_is_composed_anew(sweep: str) -> None:
@@ -127,6 +129,31 @@ def test_looking_at_a_sweep_that_was_never_run_makes_no_folder(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == [Path(sweep)]
 
 
-def test_a_mistake_is_told_in_a_sentence_and_not_kept(tmp_path: Path, sweep: str) -> None:
-    assert "unknown key sead" in complaint(look, sweep, "sead=1")
+def test_a_mistake_is_reported_and_not_cached(tmp_path: Path, sweep: str) -> None:
+    assert "sead" in complaint(look, sweep, "sead=1")
     assert not cached(tmp_path)
+
+
+def test_a_store_that_may_only_be_read_has_no_cache(
+    tmp_path: Path, sweep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(module, "write_json", refuse)
+    assert seeds(look(sweep)) == [0, 1]
+    assert not cached(tmp_path)
+
+
+# -- the store ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_store_is_the_one_named_or_that_of_the_root_config() -> None:
+    assert store_of(["seed=0"]) == Path(default_store()) == Path("outputs")
+    assert store_of(["outputs=a/b", "seed=0"]) == Path("a/b")
+    assert store_of(["outputs=~/store"]) == Path.home() / "store"
+
+
+def test_a_sweep_has_one_store() -> None:
+    with pytest.raises(UserError, match="one store"):
+        store_of(["outputs=a,b"])

@@ -9,7 +9,7 @@ import pytest
 
 from ppo.config.identity import pack_key
 from sweeps.planning import speeds
-from sweeps.planning.packing import LARGEST, Pace, Pack, cut, make_pack, makespan
+from sweeps.planning.packing import LARGEST, Pace, PlannedPack, cut, make_pack, makespan
 from sweeps.planning.runs import Run
 from sweeps.planning.speeds import Speeds
 from tests.sweeps.declared import TOY, many, million, runs_of
@@ -23,16 +23,16 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speeds, "measured", lambda: TOY)
 
 
-def packed(runs: Sequence[Run], workers: int = 1, most: int | None = None) -> list[Pack]:
+def packed(runs: Sequence[Run], workers: int = 1, most: int | None = None) -> list[PlannedPack]:
     return cut(runs, workers=workers, most=most, pace=Pace(PLAIN))
 
 
-def sizes(packs: Sequence[Pack]) -> list[int]:
+def sizes(packs: Sequence[PlannedPack]) -> list[int]:
     return [len(pack.runs) for pack in packs]
 
 
 def last(*seconds: float, workers: int) -> float:
-    return makespan([Pack([], s) for s in seconds], workers)
+    return makespan([PlannedPack([], s) for s in seconds], workers)
 
 
 # -- what a pack is ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A plan tells how every run stands and what would be trained, and touches nothing."""
+"""A plan shows the state of every run and what would be trained, and touches nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from ppo.runs.provenance import code_hash
+from ppo.runs.provenance import code_hashes
+from ppo.runs.row import RunRow
 from ppo.runs.states import State
 from sweeps.__main__ import main
 from sweeps.launching.launchers import Local
@@ -22,11 +23,12 @@ from sweeps.planning import speeds
 from sweeps.planning.plan import Plan, disk_free, disk_needed, make_plan, to_json
 from sweeps.planning.runs import Run, sweep_runs
 from sweeps.planning.spec import load
-from tests.sweeps.declared import EVEN, TOY, declare
+from tests.sweeps.declared import EVEN, TOY, declare, million
 
 ALONE = Local("local", workers=1, pack_size="auto")
 NOBODY = Scheduler({}, {})  # no job was ever submitted
-RESULT = {"score": 12.5, "steps": 1_000_000, "code": code_hash()}
+CODE = code_hashes(million())
+RESULT = {"score": 12.5, "steps": 1_000_000, "code": CODE}
 
 
 def runs_in(store: Path, count: int = 6) -> list[Run]:
@@ -43,8 +45,8 @@ def write(run: Run, *, result: dict[str, Any] | None = None, **status: Any) -> N
 
 def alive(**changes: Any) -> dict[str, Any]:
     """The status of a run that this process trains."""
-    told = {"state": "running", "host": socket.gethostname(), "pid": os.getpid(), "heartbeat": time.time()}
-    return told | {"step": 4000} | changes
+    status = {"state": "running", "host": socket.gethostname(), "pid": os.getpid(), "heartbeat": time.time()}
+    return status | {"step": 4000} | changes
 
 
 def dead_pid() -> int:
@@ -53,8 +55,8 @@ def dead_pid() -> int:
     return process.pid
 
 
-def plan(runs: list[Run], launcher: Local = ALONE, known: Scheduler = NOBODY, **options: Any) -> Plan:
-    return make_plan("mine", runs, launcher, known, **options)
+def plan(runs: list[Run], launcher: Local = ALONE, scheduler: Scheduler = NOBODY, **options: Any) -> Plan:
+    return make_plan("mine", runs, launcher, scheduler, **options)
 
 
 def trained(made: Plan) -> set[str]:
@@ -65,10 +67,10 @@ def hashes(*runs: Run) -> set[str]:
     return {run.hash for run in runs}
 
 
-# -- how runs stand ----------------------------------------------------------------------------------------------------
+# -- states -----------------------------------------------------------------------------------------------------------
 
 
-def test_new_done_failed_planned_running_and_lost_runs_are_told_apart(tmp_path: Path) -> None:
+def test_new_done_failed_planned_running_and_lost_runs_are_distinguished(tmp_path: Path) -> None:
     new, done, failed, planned, running, lost = runs = runs_in(tmp_path)
     write(done, state="done", result=RESULT)
     write(failed, state="failed", error="ValueError: 0", step=3)
@@ -119,14 +121,14 @@ def test_a_running_run_is_left_alone_even_on_request(tmp_path: Path) -> None:
 def test_a_run_that_a_scheduler_has_is_queued_and_left_alone(tmp_path: Path) -> None:
     queued, ended, new = runs = runs_in(tmp_path, 3)
     jobs = {queued.hash: ["12_0"], ended.hash: ["11_3"]}
-    made = plan(runs, known=Scheduler(jobs, {"12_0": "PENDING"}))
+    made = plan(runs, scheduler=Scheduler(jobs, {"12_0": "PENDING"}))
     assert made.state(queued) == State.QUEUED
     assert trained(made) == hashes(ended, new)
 
 
 def test_where_the_scheduler_does_not_answer_unknown_is_not_dead(tmp_path: Path) -> None:
     submitted, new = runs = runs_in(tmp_path, 2)
-    made = plan(runs, known=Scheduler({submitted.hash: ["12_0"]}, None))
+    made = plan(runs, scheduler=Scheduler({submitted.hash: ["12_0"]}, None))
     assert made.state(submitted) == State.UNKNOWN
     assert trained(made) == {new.hash}
 
@@ -136,14 +138,21 @@ def test_runs_to_be_left_are_not_packed(tmp_path: Path) -> None:
     assert trained(plan(runs, leave={first.hash})) == hashes(*rest)
 
 
-def test_a_finished_run_made_by_other_code_is_shown_and_not_trained_again(tmp_path: Path) -> None:
-    ours, theirs, nameless = runs = runs_in(tmp_path, 3)
+def test_a_finished_run_trained_by_other_code_is_shown_and_not_trained_again(tmp_path: Path) -> None:
+    ours, core, nameless, text = runs = runs_in(tmp_path, 4)
     write(ours, state="done", result=RESULT)
-    write(theirs, state="done", result=RESULT | {"code": "0badc0de"})
-    write(nameless, state="done", result={"score": 1.0, "steps": 1_000_000})  # of before there was a code hash
+    write(core, state="done", result=RESULT | {"code": CODE | {"core": "0badc0de"}})
+    write(nameless, state="done", result={"score": 1.0, "steps": 1_000_000})
+    write(text, state="done", result=RESULT | {"code": "0badc0de"})
     made = plan(runs)
-    assert made.other_code == [theirs, nameless]
+    assert made.other_code == [core, nameless, text]
     assert made.packs == []
+
+
+def test_only_the_parts_of_the_code_that_a_run_uses_count(tmp_path: Path) -> None:
+    (run,) = runs_in(tmp_path, 1)
+    write(run, state="done", result=RESULT | {"code": CODE | {"algorithm/cem": "0badc0de"}})
+    assert plan([run]).other_code == []
 
 
 def test_a_run_done_in_one_sweep_is_done_in_the_other(tmp_path: Path) -> None:
@@ -179,12 +188,12 @@ def test_the_estimate_is_when_the_last_worker_is_done(
 def test_finished_runs_of_this_machine_set_the_pace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(speeds, "measured", lambda: TOY)
     done, new = runs = runs_in(tmp_path, 2)
-    told = {"env": "Reacher-v5", "setting": "ppo-clip-epsilon=0.2", "pack_size": 1, "seconds": 95.0}
-    write(done, state="done", result=RESULT | told | {"processor": speeds.processor()})
+    result = RESULT | {"env": "Reacher-v5", "algorithm": "ppo", "pack_size": 1, "seconds": 95.0}
+    write(done, state="done", result=result | {"processor": speeds.processor()})
     made = plan(runs)
     assert trained(made) == {new.hash}
     assert made.seconds == pytest.approx(15 + 2 * 40)  # what the finished run took, of which 15 are the start
-    assert made.speeds.source == "1 finished runs of this machine"
+    assert made.speeds.source == "1 finished runs on this machine"
 
 
 def test_a_million_steps_need_600_kilobytes_of_disk_and_finished_runs_no_more(tmp_path: Path) -> None:
@@ -203,18 +212,18 @@ def test_space_is_looked_for_where_the_store_would_be(tmp_path: Path) -> None:
 
 def test_the_json_holds_every_run_and_survives_being_written(tmp_path: Path) -> None:
     new, done, failed = runs = runs_in(tmp_path, 3)
-    write(done, state="done", result=RESULT | {"code": "0badc0de"})
+    write(done, state="done", result=RESULT | {"code": {}})
     write(failed, state="failed", error="ValueError: 0", step=3000)
     made = plan(runs)
-    told = to_json(made, tmp_path)
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert (told["sweep"], told["workers"]) == ("mine", 1)
-    assert told["counts"] == {"done": 1, "failed": 1, "new": 1}
-    assert told["other_code"] == [done.hash]
-    assert told["packs"] == [{"runs": [new.hash], "seconds": round(made.packs[0].seconds, 1)}]
-    assert told["estimate"] == {"seconds": round(made.seconds, 1), "source": made.speeds.source}
-    assert told["disk"]["needed"] == 600_000
-    by_state = {run["state"]: (run["hash"], run["step"], run["score"], run["error"]) for run in told["runs"]}
+    content = to_json(made, tmp_path)
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert (content["sweep"], content["workers"]) == ("mine", 1)
+    assert content["counts"] == {"done": 1, "failed": 1, "new": 1}
+    assert content["other_code"] == [done.hash]
+    assert content["packs"] == [{"runs": [new.hash], "seconds": round(made.packs[0].seconds, 1)}]
+    assert content["estimate"] == {"seconds": round(made.seconds, 1), "source": made.speeds.source}
+    assert content["disk"]["needed"] == 600_000
+    by_state = {run["state"]: (run["run"], run["step"], run["score"], run["error"]) for run in content["runs"]}
     assert by_state == {
         "new": (new.hash, 0, None, None),
         "done": (done.hash, 1_000_000, 12.5, None),
@@ -222,11 +231,12 @@ def test_the_json_holds_every_run_and_survives_being_written(tmp_path: Path) -> 
     }
 
 
-def test_a_run_in_the_json_is_named_as_in_its_folder(tmp_path: Path) -> None:
+def test_a_run_in_the_json_is_its_row(tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 1)
-    (told,) = to_json(plan([run]), tmp_path)["runs"]
-    assert (told["label"], told["env"], told["setting"], told["seed"]) == (run.label, "Reacher-v5", run.label, 0)
-    assert told["folder"] == str(tmp_path / "runs" / "Reacher-v5" / "ppo-clip-epsilon=0.2" / f"seed=0-{run.hash}")
+    content = to_json(plan([run]), tmp_path)
+    (listed,) = content["runs"]
+    assert RunRow.from_json(listed) == run.row
+    assert Path(content["outputs"]) / listed["folder"] == run.folder
 
 
 # -- nothing starts ----------------------------------------------------------------------------------------------------
@@ -241,8 +251,7 @@ def test_planning_starts_nothing_and_makes_nothing(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(subprocess, "Popen", refuse)
     assert main(["plan", "smoke", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["counts"] == {"new": 12}
+    assert json.loads(capsys.readouterr().out)["counts"] == {"new": 12}
     assert not list(tmp_path.iterdir())
 
 

@@ -1,13 +1,15 @@
-"""A sweep file says what it says, and whatever makes no sense in one is told in a sentence."""
+"""A sweep file is read as it was typed, and whatever is invalid in one is reported in a sentence."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sweeps.planning.spec import Sweep, load, names, parse, text
+from ppo.errors import shown
+from sweeps.planning.spec import FOLDER, Sweep, load, names, parse
 from tests.sweeps.declared import complaint, runs_of
 
 
@@ -67,24 +69,66 @@ def test_a_sweep_file_is_read_as_what_would_be_typed() -> None:
     ],
 )
 def test_a_value_is_spelled_as_on_the_command_line(value: Any, typed: str) -> None:
-    assert text(value) == typed
+    assert shown(value) == typed
 
 
 def test_a_setting_may_change_nothing() -> None:
     assert parse("mine", {"settings": {"As it is": None}}).settings == {"As it is": []}
 
 
-def test_a_file_anywhere_is_a_sweep_called_by_its_stem(tmp_path: Path) -> None:
+def test_a_file_elsewhere_is_a_sweep_called_by_its_stem_and_its_path(tmp_path: Path) -> None:
     sweep = load(write(tmp_path, "grid:\n  seed: [0, 1]\n"))
-    assert sweep == Sweep("mine", grid={"seed": ["0", "1"]})
+    assert re.fullmatch("mine-[0-9a-f]{6}", sweep.name)
+    assert sweep == Sweep(sweep.name, grid={"seed": ["0", "1"]})
+
+
+def test_two_files_of_one_stem_are_two_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, "grid: {seed: 0}")
+    one, other = (load(str(tmp_path / folder / "mine.yaml")).name for folder in ("a", "b"))
+    assert one != other
+    monkeypatch.chdir(tmp_path / "a")
+    assert load("mine.yaml").name == one, "however its path is spelled"
+
+
+def test_a_file_of_ours_named_by_its_path_is_that_sweep() -> None:
+    assert load(str(FOLDER / "smoke.yaml")) == load("smoke")
+
+
+@pytest.mark.parametrize("value", ["010", "1:30", "1_000", "0x10", "1e-4", "yes", "True", "null", ".5"])
+def test_a_value_is_taken_as_it_was_typed(tmp_path: Path, value: str) -> None:
+    assert load(write(tmp_path, f"grid: {{seed: [{value}]}}")).grid == {"seed": [value]}
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ('"range(0,3)"', ["0", "1", "2"]),
+        ('["range(0,2)", 7]', ["0", "1", "7"]),
+        ('"1,2"', ["1", "2"]),
+        ('"choice(1,2)"', ["1", "2"]),
+        ("[[64, 64], [32]]", ["[64,64]", "[32]"]),
+        ('"[64,64]"', ["[64,64]"]),
+    ],
+)
+def test_several_values_in_one_string_mean_what_they_mean_on_the_command_line(
+    tmp_path: Path, typed: str, values: list[str]
+) -> None:
+    assert load(write(tmp_path, f"grid: {{algorithm.x: {typed}}}")).grid == {"algorithm.x": values}
+
+
+def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "\ufeffgrid: {seed: 0}")).grid == {"seed": ["0"]}
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_sweep_is_told_with_its_near_matches() -> None:
+def test_an_unknown_sweep_is_reported_with_its_near_matches() -> None:
     sentence = complaint(load, "tabel1")
-    assert sentence.startswith("sweep tabel1 is unknown: did you mean table1? allowed: ")
+    assert sentence.startswith("sweep tabel1 is unknown: ")
+    assert "Did you mean table1?" in sentence
     assert all(name in sentence for name in names())
 
 
@@ -98,26 +142,29 @@ def test_what_is_no_file_is_an_unknown_sweep(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("content", "start"),
     [
-        ({"gird": {"seed": 0}}, "sweep mine: unknown key gird: did you mean grid? allowed: exclude, grid, include, "),
-        ({1: 2}, "sweep mine: unknown key 1: allowed: "),
+        ({"gird": {"seed": 0}}, "sweep mine: unknown key gird: expected grid, settings, exclude, include."),
+        ({1: 2}, "sweep mine: unknown key 1: expected "),
         ({"grid": {"seed": []}}, "sweep mine: grid.seed has no values: "),
         ({"grid": [0, 1]}, "sweep mine: grid must be a mapping of keys, not '[0,1]'"),
         ({"settings": ["surrogate=none"]}, "sweep mine: settings must be a mapping of keys"),
         ({"settings": {"A": "surrogate=none"}}, "sweep mine: setting 'A' must be a list, not 'surrogate=none'"),
-        ({"settings": {"A": ["surrogate"]}}, "sweep mine: setting 'A': surrogate is not an override: key=value"),
+        (
+            {"settings": {"A": ["surrogate"]}},
+            "sweep mine: setting 'A': surrogate is not an override: expected key=value",
+        ),
         ({"settings": {"A": [3]}}, "sweep mine: setting 'A': 3 is not an override"),
         ({"settings": {"A": [{"seed": 1}]}}, "sweep mine: setting 'A': {seed:1} is not an override"),
         ({"include": ["table1"]}, "sweep mine: include must be a mapping of keys"),
         ({"include": {"table1": "A"}}, "sweep mine: include.table1 must be a list, not 'A'"),
-        ({}, "sweep mine names no run: grid, settings or include is needed"),
-        ({"grid": {}, "settings": None}, "sweep mine names no run"),
-        ({"exclude": [{"setting": "A"}]}, "sweep mine names no run"),
+        ({}, "sweep mine defines no runs: add grid, settings or include"),
+        ({"grid": {}, "settings": None}, "sweep mine defines no runs"),
+        ({"exclude": [{"setting": "A"}]}, "sweep mine defines no runs"),
         (None, "sweep mine must be a mapping of keys, not 'null'"),
         ([], "sweep mine must be a mapping of keys, not '[]'"),
         ("table1", "sweep mine must be a mapping of keys, not 'table1'"),
     ],
 )
-def test_a_sweep_that_makes_no_sense_is_told_in_a_sentence(content: Any, start: str) -> None:
+def test_a_sweep_that_makes_no_sense_is_reported_in_a_sentence(content: Any, start: str) -> None:
     assert complaint(parse, "mine", content).startswith(start)
 
 
@@ -126,34 +173,56 @@ def test_a_sweep_that_makes_no_sense_is_told_in_a_sentence(content: Any, start: 
     [
         ({"seed": 0}, "sweep mine: exclude must be a list, not '{seed:0}'"),
         (["seed"], "sweep mine: an entry of exclude must be a mapping of keys, not 'seed'"),
-        ([{"sead": 0}], "sweep mine: exclude names sead, which is no axis: did you mean seed? allowed: seed, setting"),
+        ([{"sead": 0}], "sweep mine: exclude.sead is not an axis: expected seed, setting. Did you mean seed?"),
         ([{"seed": []}], "sweep mine: exclude.seed has no values"),
+        ([{"seed": 3}], "sweep mine: exclude.seed=3 is invalid: expected 0, 1"),
     ],
 )
-def test_a_mistake_in_what_is_left_out_is_told_in_a_sentence(exclude: Any, start: str) -> None:
+def test_a_mistake_in_what_is_left_out_is_reported_in_a_sentence(exclude: Any, start: str) -> None:
     assert complaint(parse, "mine", {"grid": {"seed": [0, 1]}, "exclude": exclude}).startswith(start)
 
 
 @pytest.mark.parametrize(
     ("content", "twice"),
     [
-        ("grid: {seed: 0}\ngrid: {env: hopper}\n", "'grid' stands twice"),
-        ("grid:\n  seed: [0]\n  seed: [1]\n", "'seed' stands twice"),
-        ("settings:\n  A: [seed=0]\n  A: [seed=1]\n", "'A' stands twice"),
+        ("grid: {seed: 0}\ngrid: {env: hopper}\n", "duplicate key 'grid'"),
+        ("grid:\n  seed: [0]\n  seed: [1]\n", "duplicate key 'seed'"),
+        ("settings:\n  A: [seed=0]\n  A: [seed=1]\n", "duplicate key 'A'"),
     ],
 )
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path, content: str, twice: str) -> None:
+def test_a_duplicate_key_is_refused(tmp_path: Path, content: str, twice: str) -> None:
     sentence = complaint(load, write(tmp_path, content))
     assert "mine.yaml cannot be read as a sweep" in sentence
     assert twice in sentence
 
 
 @pytest.mark.parametrize("content", ["grid: [", "\tgrid: 1", "grid: {? [seed] : 0}", "? {seed: 0}\n: 1\n"])
-def test_a_file_that_is_no_yaml_of_ours_is_told_in_a_sentence(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_yaml_of_ours_is_reported_in_a_sentence(tmp_path: Path, content: str) -> None:
     assert "mine.yaml cannot be read as a sweep" in complaint(load, write(tmp_path, content))
 
 
-def test_a_file_that_is_no_text_is_told_in_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("grid", "settings", "words"),
+    [
+        ({"seed": [0, 1, 0]}, {}, ["grid.seed", "value 0 twice"]),
+        ({"seed": ["range(0,3)", 1]}, {}, ["grid.seed", "value 1 twice"]),
+        ({"seed": [0, 1]}, {"A": ["seed=3"]}, ["setting 'A'", "overrides seed", "axis"]),
+        ({"surrogate": ["clip", "none"]}, {"A": ["surrogate=clip"]}, ["setting 'A'", "overrides surrogate"]),
+    ],
+)
+def test_what_would_be_dropped_silently_is_refused(
+    grid: dict[str, Any], settings: dict[str, Any], words: list[str]
+) -> None:
+    sentence = complaint(parse, "mine", {"grid": grid, "settings": settings})
+    assert all(word in sentence for word in words)
+
+
+def test_a_file_that_refers_to_itself_is_reported(tmp_path: Path) -> None:
+    for content in ("grid: &a {seed: *a}", "grid: " + "[" * 5000):
+        complaint(load, write(tmp_path, content))
+
+
+def test_a_file_that_is_no_text_is_reported_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\x80\x02}q\x00")  # a checkpoint, by mistake
     assert "mine.yaml cannot be read as a sweep" in complaint(load, str(path))

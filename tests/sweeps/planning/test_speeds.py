@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ppo.config.run import Config
-from ppo.runs.provenance import processor
+from ppo.runs.machine import processor
 from sweeps.planning import speeds as module
 from sweeps.planning.speeds import START_SECONDS, Speeds, measured, microseconds, speeds
 from tests.sweeps.declared import TOY, million, runs_of
@@ -29,9 +29,9 @@ def whole(config: Config) -> int:
 
 
 def result(**changes: Any) -> dict[str, Any]:
-    """What a run alone came to that took twice as long as the table says: 15 + 2 x 40 seconds."""
-    told = {"env": "Hopper-v5", "setting": "ppo-clip-epsilon=0.2", "pack_size": 1, "steps": 1_000_000}
-    return told | {"seconds": 95.0, "processor": HERE} | changes
+    """The result of a run alone that took twice as long as the table says: 15 + 2 x 40 seconds."""
+    measured = {"env": "Hopper-v5", "algorithm": "ppo", "pack_size": 1, "steps": 1_000_000}
+    return measured | {"seconds": 95.0, "processor": HERE} | changes
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
@@ -92,12 +92,12 @@ def test_a_tasks_own_factor_is_taken_before_the_overall_one() -> None:
 
 
 def test_a_run_that_took_twice_as_long_as_the_table_says_doubles_the_estimate() -> None:
-    seen = speeds([result()])
-    assert seen.factors == {("Hopper-v5", "ppo"): 2.0}
-    assert seen.source == "1 finished runs of this machine"
+    scaled = speeds([result()])
+    assert scaled.factors == {("Hopper-v5", "ppo"): 2.0}
+    assert scaled.source == "1 finished runs on this machine"
 
 
-def test_a_packs_run_is_held_against_its_packs_time() -> None:
+def test_a_packs_run_is_compared_with_its_packs_time() -> None:
     assert speeds([result(pack_size=33, seconds=345.0)]).factors == {("Hopper-v5", "ppo"): 1.0}
 
 
@@ -106,11 +106,11 @@ def test_a_factor_is_the_median_of_its_runs() -> None:
 
 
 def test_tasks_and_algorithms_have_factors_of_their_own_and_the_rest_their_median() -> None:
-    others = [result(env="Reacher-v5", seconds=55.0), result(setting="random-uniform", seconds=215.0)]
-    seen = speeds([result(), *others])
-    assert seen.factors == {("Hopper-v5", "ppo"): 2.0, ("Reacher-v5", "ppo"): 1.0, ("Hopper-v5", "random"): 5.0}
-    assert seen.overall == 2.0
-    assert seen.source == "3 finished runs of this machine"
+    others = [result(env="Reacher-v5", seconds=55.0), result(algorithm="random", seconds=215.0)]
+    scaled = speeds([result(), *others])
+    assert scaled.factors == {("Hopper-v5", "ppo"): 2.0, ("Reacher-v5", "ppo"): 1.0, ("Hopper-v5", "random"): 5.0}
+    assert scaled.overall == 2.0
+    assert scaled.source == "3 finished runs on this machine"
 
 
 @pytest.mark.parametrize(
@@ -124,10 +124,10 @@ def test_tasks_and_algorithms_have_factors_of_their_own_and_the_rest_their_media
         {"pack_size": None},
     ],
 )
-def test_what_says_nothing_of_this_machine_is_left_out(changes: dict[str, Any]) -> None:
-    seen = speeds([result(**changes)])
-    assert (seen.factors, seen.overall) == ({}, 1.0)
-    assert seen.source == f"measured by make bench, not on this machine ({HERE})"
+def test_what_says_nothing_about_this_machine_is_left_out(changes: dict[str, Any]) -> None:
+    scaled = speeds([result(**changes)])
+    assert (scaled.factors, scaled.overall) == ({}, 1.0)
+    assert HERE in scaled.source
 
 
 def test_runs_of_other_machines_do_not_move_the_factor() -> None:

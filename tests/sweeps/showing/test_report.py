@@ -1,4 +1,4 @@
-"""What a sweep came to: means by hand, missing runs told in their cell, failures grouped by cause (DESIGN: law 4)."""
+"""How a sweep ended: means by hand, each cell with its missing runs, failures grouped by cause (law 4)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_cell_is_the_mean_of_its_runs(runs: list[Run]) -> None:
     assert cell(runs[:3], look(runs)) == "3.1"
 
 
-def test_runs_that_are_missing_from_a_cell_are_told_in_it(runs: list[Run]) -> None:
+def test_a_cell_reports_its_missing_runs(runs: list[Run]) -> None:
     write_done(runs[1].folder, score=-4.26)
     assert cell(runs[:3], look(runs)) == "-4.3 (1/3)"
     write_done(runs[2].folder, score=-4.26)
@@ -86,13 +86,13 @@ def test_the_table_has_a_row_for_each_setting_and_a_column_for_each_task(runs: l
 
 
 def test_a_label_is_shown_as_it_is_whatever_brackets_it_has(runs: list[Run]) -> None:
-    assert "Clip [ours]" in report([runs[0]._replace(label="Clip [ours]")])
+    assert "Clip [ours]" in report([runs[0]._replace(row=runs[0].row._replace(label="Clip [ours]"))])
 
 
-# -- what is not as it should be ---------------------------------------------------------------------------------------
+# -- failures -----------------------------------------------------------------------------------
 
 
-def test_failures_with_the_same_cause_are_told_once_numbers_apart_the_most_common_first(runs: list[Run]) -> None:
+def test_failures_with_the_same_cause_are_reported_once_numbers_apart_the_most_common_first(runs: list[Run]) -> None:
     fail(runs, "ValueError: no", "a reward is not finite at step 12", "a reward is not finite at step 3456")
     assert failure_lines(runs, look(runs)) == [
         "2 failed: a reward is not finite at step 12",
@@ -102,7 +102,7 @@ def test_failures_with_the_same_cause_are_told_once_numbers_apart_the_most_commo
     ]
 
 
-def test_causes_that_differ_in_words_are_told_apart(runs: list[Run]) -> None:
+def test_causes_that_differ_in_words_are_reported_separately(runs: list[Run]) -> None:
     fail(runs, "ValueError: no", "ValueError: never")
     assert [line for line in failure_lines(runs, look(runs)) if "failed" in line] == [
         "1 failed: ValueError: no",
@@ -121,5 +121,5 @@ def test_a_cause_with_brackets_is_shown_as_it_is(runs: list[Run]) -> None:
 
 
 def test_runs_that_were_refused_here_are_counted_by_reason(runs: list[Run]) -> None:
-    told = report(runs, {"a": "folder in use", "b": "disk full", "c": "folder in use"})
-    assert "not trained here: 2 runs: folder in use\nnot trained here: 1 runs: disk full\n" in told
+    printed = report(runs, {"a": "folder in use", "b": "disk full", "c": "folder in use"})
+    assert "not trained here: 2 runs: folder in use\nnot trained here: 1 runs: disk full\n" in printed

@@ -30,11 +30,11 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *modules: object) -> None:
         self.now = 1e9
-        seen = SimpleNamespace(
+        line = SimpleNamespace(
             time=lambda: self.now, monotonic=lambda: self.now, strftime=lambda _: "12:34:56", sleep=None
         )
         for module in modules:
-            monkeypatch.setattr(module, "time", seen)
+            monkeypatch.setattr(module, "time", line)
 
 
 def file_console() -> Console:
@@ -52,7 +52,7 @@ def text(console: Console) -> str:
 # -- the headline ------------------------------------------------------------------------------------------------------
 
 
-def test_the_headline_tells_only_what_there_is_to_tell() -> None:
+def test_the_headline_leaves_out_what_is_none() -> None:
     assert headline(SUMMARY) == "table1: 12 of 231 runs done, 1:00 left"
     full = SUMMARY._replace(failed=2, waiting=5, left=3723.0)
     assert headline(full) == "table1: 12 of 231 runs done, 2 failed, 5 packs waiting, 1:02:03 left"
@@ -80,7 +80,7 @@ def test_an_event_is_one_line_with_its_time_however_long_and_whatever_brackets_i
     assert text(console) == f"12:34:56  {NOTE}{'!' * 200}\n12:34:56  ended    all\n"
 
 
-def test_how_far_things_are_is_a_line_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_progress_is_a_line_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, console = Clock(monkeypatch, view), file_console()
     plain = PlainView(console)
     for _ in range(200):
@@ -126,9 +126,9 @@ def test_events_stay_above_the_table_as_they_are() -> None:
     live.event(NOTE)
     live.show(SUMMARY._replace(done=13), LINES)
     live.close()
-    told = text(console)
-    assert told.count(NOTE) == 1
-    assert told.index(NOTE) < told.rindex("13 of 231 runs done")
+    printed = text(console)
+    assert printed.count(NOTE) == 1
+    assert printed.index(NOTE) < printed.rindex("13 of 231 runs done")
 
 
 def test_without_packs_in_training_there_is_still_a_headline() -> None:
@@ -169,8 +169,8 @@ def test_a_pack_that_has_not_begun_has_no_speed_and_the_time_left_that_was_plann
     runs: list[Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Clock(monkeypatch, watch, states)
-    seen = Watch(runs, 90.0).look()
-    assert seen == PackLine("InvertedPendulum-v5  ppo-clip-epsilon=0.2", 4, 0, 0, "0 of 256", None, 90.0, 0.0)
+    line = Watch(runs, 90.0).look()
+    assert line == PackLine("InvertedPendulum-v5  Clip", 4, 0, 0, "0 of 256", None, 90.0, 0.0)
 
 
 def test_speed_and_time_left_are_those_between_heartbeats(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,10 +178,10 @@ def test_speed_and_time_left_are_those_between_heartbeats(runs: list[Run], monke
     follower = begun(runs, clock)
     clock.now += 10
     beat(runs, clock, 64, 64, 64, 64)
-    seen = follower.look()
-    assert seen.speed == pytest.approx(19.2)  # (256 - 64) steps in 10 s
-    assert seen.left == pytest.approx(40.0)  # (1024 - 256) / 19.2
-    assert (seen.steps, seen.share) == ("64 of 256", 0.25)
+    line = follower.look()
+    assert line.speed == pytest.approx(19.2)  # (256 - 64) steps in 10 s
+    assert line.left == pytest.approx(40.0)  # (1024 - 256) / 19.2
+    assert (line.steps, line.share) == ("64 of 256", 0.25)
 
 
 def test_the_time_in_which_a_pack_compiles_is_not_counted(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,8 +190,8 @@ def test_the_time_in_which_a_pack_compiles_is_not_counted(runs: list[Run], monke
     for later, step in ((0, 0), (20, 0), (20, 1), (2, 2)):  # the first step takes 40 s, the second 2
         clock.now += later
         beat(runs, clock, *[step] * 4)
-        seen = follower.look()
-    assert seen.speed == pytest.approx(2.0)  # 4 runs, a step in 2 s
+        line = follower.look()
+    assert line.speed == pytest.approx(2.0)  # 4 runs, a step in 2 s
 
 
 def test_between_heartbeats_the_time_left_goes_down_and_never_below_0(
@@ -228,9 +228,9 @@ def test_runs_that_are_done_or_failed_are_counted(runs: list[Run], monkeypatch: 
     beat(runs, clock, 128, 128, 128, 128)
     write_done(runs[0].folder)
     write_status(runs[1].folder, "failed", step=64)
-    seen = Watch(runs, 90.0).look()
-    assert (seen.size, seen.done, seen.failed) == (4, 1, 1)
-    assert seen.share == 0.75  # (256 + 256 + 128 + 128) / 1024: a failed run takes no more
+    line = Watch(runs, 90.0).look()
+    assert (line.size, line.done, line.failed) == (4, 1, 1)
+    assert line.share == 0.75  # (256 + 256 + 128 + 128) / 1024: a failed run takes no more
 
 
 def test_a_pack_whose_runs_have_all_ended_has_no_time_left(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,9 +251,9 @@ def test_a_run_that_fails_makes_its_mates_neither_faster_nor_slower(
         beat(runs, clock, *[step] * 4)
         if look >= when:
             write_status(runs[0].folder, "failed", step=0)
-        seen = follower.look()
-    assert seen.speed == pytest.approx(14.4)  # 3 x 96 steps in 20 s
-    assert seen.left == pytest.approx(30.0)  # 3 x 144 steps
+        line = follower.look()
+    assert line.speed == pytest.approx(14.4)  # 3 x 96 steps in 20 s
+    assert line.left == pytest.approx(30.0)  # 3 x 144 steps
 
 
 def test_a_pack_that_is_saved_keeps_the_speed_it_had(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,5 +274,5 @@ def test_seconds_are_rounded_before_they_are_minutes(seconds: float, shown: str)
 
 def test_a_pack_is_called_by_its_task_and_its_setting_or_how_many(tmp_path: Path) -> None:
     runs = tiny_runs(tmp_path, seeds=2)
-    assert pack_title(runs[2:4]) == "InvertedPendulum-v5  ppo-none"
+    assert pack_title(runs[2:4]) == "InvertedPendulum-v5  None"
     assert pack_title(runs) == "InvertedPendulum-v5  3 settings"
