@@ -9,9 +9,13 @@ from typing import Any
 def flatten(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """`{"a": {"b": 1}}` as `{"a.b": 1}`; an empty mapping is a value. `path` precedes every key."""
     flat: dict[str, Any] = {}
+    _into(flat, values, path)
+    return flat
+
+
+def _into(flat: dict[str, Any], values: Mapping[str, Any], path: str) -> None:
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            flat |= flatten(value, f"{path}{key}.")
+            _into(flat, value, f"{path}{key}.")
         else:
             flat[f"{path}{key}"] = value
-    return flat
