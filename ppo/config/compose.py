@@ -60,7 +60,8 @@ def compose_mapping(overrides: Sequence[str]) -> tuple[Values, dict[str, str]]:
     for override in parsed:
         if override.is_sweep_override():
             raise UserError(f"{override.input_line} is invalid: expected one value; add -m to train one run for each.")
-        if (group := override.key_or_group.lstrip("/")) not in groups():
+        group = override.key_or_group.lstrip("/")
+        if group not in groups() or isinstance(override.value(), dict):
             rest.append(override)
             continue
         if not override.is_delete():

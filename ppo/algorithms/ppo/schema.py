@@ -21,7 +21,7 @@ from ppo.config.schema import (
     Positive,
     marked,
 )
-from ppo.errors import UserError, invalid
+from ppo.errors import invalid
 
 if TYPE_CHECKING:
     from ppo.algorithms.ppo.learner import PPOLearner
@@ -84,7 +84,7 @@ class PPO(Algorithm):
             expected = f"null with lr_schedule={self.lr_schedule}; only lr_schedule=kl has a target"
             raise invalid("algorithm.lr_kl_target", self.lr_kl_target, expected)
         if len(set(self.record)) < len(self.record):
-            raise UserError(f"algorithm.record={','.join(self.record)} is invalid: expected each name once.")
+            raise invalid("algorithm.record", self.record, "each name once")
 
     def without_effect(self, run: Config) -> Mapping[str, str]:
         """The schedule of a clipping range that is not there, and weights and bounds of what is not trained."""
