@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -15,7 +14,6 @@ MOST_NODES = 10_000  # of a file, aliases followed: a few nested ones can stand 
 ODD_NUMBER = re.compile(r"[-+]?(0[0-7_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 
 
-@lru_cache(maxsize=256)
 def text_of(path: Path) -> str:
     """The text of a yaml file that is safe to load; UserError if it is none, recursive, or a bomb of aliases."""
     try:
