@@ -30,9 +30,7 @@ class Collector:
         self.active = np.repeat(lanes[:, None], self.obs.shape[1], 1)
         self.env.set_active(self.active)
 
-    def collect(
-        self, actor: Actor, obs_filter: ObsFilter, wanted: RolloutSpec, *, steps: np.ndarray
-    ) -> Rollout:
+    def collect(self, actor: Actor, obs_filter: ObsFilter, wanted: RolloutSpec, *, steps: np.ndarray) -> Rollout:
         """A rollout everywhere; steps [L]: environment steps each run has taken before."""
         length, awake = wanted.length, self.active
         horizon = length.horizon

@@ -1,4 +1,4 @@
-"""Errors that are a user's to mend: one sentence each, in the same form everywhere."""
+"""Errors that a user can fix: one sentence each, in the same form everywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class UserError(Exception):
 
 
 class Busy(UserError):
-    """A run folder has a writer already: it will be free later, or the run be done."""
+    """A run folder has a writer already: later it will be free, or its run done."""
 
 
 def invalid(key: str, value: Any, expected: str, hint: str = "") -> UserError:

@@ -34,6 +34,13 @@ def product(**factors: int) -> tuple[int, str]:
     return total, f"{' * '.join(factors)} = {' * '.join(map(str, factors.values()))} = {total}"
 
 
+def lam_without_effect(gamma: float, horizon: int | None = None) -> dict[str, str]:
+    """`lam`, where nothing is left for it to weigh; `horizon`: steps of a segment, if that has a fixed length."""
+    if gamma == 0:
+        return {"algorithm.lam": "gamma is 0"}
+    return {"algorithm.lam": "with horizon 1 there is one step to look ahead"} if horizon == 1 else {}
+
+
 class Algorithm(Protocol):
     """The schema of `conf/algorithm/<name>.yaml`: a frozen dataclass, registered by `@choices.algorithm(name)`."""
 

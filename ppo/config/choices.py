@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ppo.config.registry import Registry
 
@@ -15,4 +15,6 @@ if TYPE_CHECKING:
 algorithm: Registry[Algorithm] = Registry("algorithm", "ppo.algorithms", "schema")
 surrogate: Registry[Surrogate] = Registry("surrogate", "ppo.learning.surrogates")
 network: Registry[Body] = Registry("network", "ppo.networks.bodies")
-suite: Registry[Suite] = Registry("suite", "ppo.envs", "schema")
+suite: Registry[Suite] = Registry("suite", "ppo.envs", "schema", label="suite")
+
+GROUPS: dict[str, Registry[Any]] = {"env": suite, "network": network, "algorithm": algorithm, "surrogate": surrogate}

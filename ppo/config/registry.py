@@ -8,6 +8,7 @@ register theirs by being imported, under a name with their own prefix (`my_lab/s
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from importlib import import_module
@@ -19,36 +20,54 @@ from ppo.errors import UserError, invalid, unknown
 T = TypeVar("T")
 C = TypeVar("C", bound=type[Any])
 
+OURS, FOREIGN = re.compile(r"[\w-]+", re.ASCII), re.compile(r"[\w-]+(/[\w-]+)+", re.ASCII)
+MOST_BUILT = 16384  # choices kept
+
 
 class Registry(Generic[T]):
     """The choices of one kind."""
 
-    def __init__(self, kind: str, home: str, part: str = "") -> None:
-        """`home`: the package whose modules register our own choices; `part`: which module of each sub-package does."""
-        self.kind, self._home, self._part = kind, home, part
+    def __init__(self, kind: str, home: str, part: str = "", label: str = "name") -> None:
+        """`home`: the package whose modules register our own choices; `part`: which module of each sub-package does.
+
+        `label`: the key of a yaml that names the choice.
+        """
+        self.kind, self.label, self._home, self._part = kind, label, home, part
         self._choices: dict[str, type[T]] = {}
+        self._built: dict[str, T] = {}  # by the mapping's repr: the runs of a sweep say the same few things
         self._loaded = False
 
     def __call__(self, name: str) -> Callable[[C], C]:
         """A decorator that registers a frozen dataclass under `name`; UserError if it cannot be a choice."""
 
         def register(cls: C) -> C:
-            where = f"{cls.__module__}.{cls.__qualname__}"
-            known = self._choices.get(name)
-            if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-                raise UserError(f"{self.kind} {name} is registered twice: by {known.__module__} and by {where}.")
-            if not is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-                raise UserError(f"{self.kind} {name} ({where}) is invalid: expected a frozen dataclass.")
-            if given := list(schema.defaults(cls)):
-                raise UserError(
-                    f"{self.kind} {name} ({where}) is invalid: field {given[0]} has a Python default, and values live "
-                    "in yaml; a key added after runs were published takes Added(neutral=...)."
-                )
-            cls.name = name  # type: ignore[attr-defined]
-            self._choices[name] = cls  # type: ignore[assignment]
+            self._check(name, cls)
+            cls.name = name
+            self._choices[name] = cls
+            self._built.clear()
             return cls
 
         return register
+
+    def _check(self, name: str, cls: type[Any]) -> None:
+        """UserError unless a class can be a choice of this name."""
+        where = f"{cls.__module__}.{cls.__qualname__}"
+        subject = f"{self.kind} {name} ({where}) is invalid"
+        known = self._choices.get(name)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            first = f"{known.__module__}.{known.__qualname__}"
+            raise UserError(f"{self.kind} {name} is registered twice: by {first} and by {where}.")
+        ours = cls.__module__.startswith(f"{self._home}.")
+        if not (OURS if ours else FOREIGN).fullmatch(name):
+            expected = "letters, digits, _ and -" if ours else "a name with your package before it, such as my_lab/x"
+            raise UserError(f"{subject}: expected {expected}.")
+        if not is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            raise UserError(f"{subject}: expected a frozen dataclass.")
+        if given := list(schema.defaults(cls)):
+            raise UserError(
+                f"{subject}: expected no Python default of {given[0]}, since values live in yaml; "
+                "a key added after runs were published takes Added(neutral=...)."
+            )
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -62,14 +81,22 @@ class Registry(Generic[T]):
             raise unknown(key, name, self._choices)
         return self._choices[name]
 
-    def build(self, values: Any, group: str, label: str = "name") -> T:
+    def build(self, values: Any, group: str) -> T:
         """The choice that a mapping describes: its key `label` names it, the others are its fields."""
+        key = repr(values)
+        if key not in self._built:
+            if len(self._built) >= MOST_BUILT:
+                self._built.clear()
+            self._built[key] = self._build(values, group)
+        return self._built[key]
+
+    def _build(self, values: Any, group: str) -> T:
         if not isinstance(values, Mapping):
-            raise invalid(group, values, f"a mapping of keys with a {label}")
-        if label not in values:
-            raise UserError(f"{group}.{label} is missing: expected one of {', '.join(self.names())}.")
-        rest = {key: value for key, value in values.items() if key != label}
-        return schema.build(self.find(str(values[label]), f"{group}.{label}"), rest, f"{group}.")
+            raise invalid(group, values, f"a mapping of keys with a {self.label}")
+        if self.label not in values:
+            raise UserError(f"{group}.{self.label} is missing: expected one of {', '.join(self.names())}.")
+        rest = {key: value for key, value in values.items() if key != self.label}
+        return schema.build(self.find(str(values[self.label]), f"{group}.{self.label}"), rest, f"{group}.")
 
     def _load(self) -> None:
         """Import the modules of our own choices, once."""

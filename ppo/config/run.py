@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ppo.config import choices
-from ppo.config.schema import Count, Natural, NonNegative, build, hints
+from ppo.config import choices, old
+from ppo.config.schema import Count, Folder, Natural, NonNegative, Threads, build, hints
 from ppo.errors import UserError, did_you_mean, invalid
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Execution:
     """Where and how fast a run is trained; no part of what it is."""
 
-    outputs: str
-    run_dir: str | None
+    outputs: Folder
+    run_dir: Folder | None
     resume: Literal[True, False, "force"]
     device: Literal["cpu", "cuda"]
-    threads: Count
+    threads: Threads
     compile: Literal["auto", True, False]
     checkpoint_seconds: NonNegative
 
@@ -67,24 +67,25 @@ class Config:
         return self.total_steps if self.algorithm.whole_episodes else self.iterations * self.batch_size
 
 
-GROUPS = {"env": "suite", "network": "name", "algorithm": "name", "surrogate": "name"}  # group -> the key that chooses
+GROUPS = {group: registry.label for group, registry in choices.GROUPS.items()}  # group -> the key that chooses
 EXECUTION = tuple(field.name for field in fields(Execution))
 LENGTH = tuple(field.name for field in fields(Length))
+KEYS = (*GROUPS, *LENGTH, *EXECUTION)
 
 
 def to_config(values: Mapping[str, Any]) -> Config:
     """The run that a mapping describes; UserError for anything unknown or impossible."""
-    known = (*GROUPS, *LENGTH, *EXECUTION)
+    old.check(values)
     for key in values:
-        if key not in known:
-            raise UserError(f"unknown key {key}: expected {', '.join(known)}.{did_you_mean(str(key), known)}")
+        if key not in KEYS:
+            raise UserError(f"unknown key {key}: expected {', '.join(KEYS)}.{did_you_mean(str(key), KEYS)}")
     for group in ("env", "network", "algorithm"):
         if group not in values:
             raise UserError(f"{group} is missing: expected a mapping of keys with a {GROUPS[group]}.")
     length = build(Length, {key: values[key] for key in LENGTH if key in values})
     algorithm = choices.algorithm.build(values["algorithm"], "algorithm")
     config = Config(
-        env=choices.suite.build(values["env"], "env", GROUPS["env"]).resolved(),
+        env=choices.suite.build(values["env"], "env").resolved(),
         network=choices.network.build(values["network"], "network"),
         algorithm=algorithm,
         surrogate=_surrogate(algorithm, values),
@@ -111,8 +112,17 @@ def _surrogate(algorithm: Algorithm, values: Mapping[str, Any]) -> Surrogate | N
 
 def choice_mapping(choice: Any, group: str) -> dict[str, Any]:
     """A choice as its yaml: the key that names it, then its fields."""
-    values = {name: getattr(choice, name) for name in hints(type(choice))}  # type: ignore[arg-type]
-    return {GROUPS[group]: choice.name} | {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    values = {GROUPS[group]: choice.name}
+    for key in hints(type(choice)):
+        value = getattr(choice, key)
+        values[key] = value if isinstance(value, (int, float, str)) or value is None else _plain(value)
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return {key: _plain(getattr(value, key)) for key in hints(type(value))} if is_dataclass(value) else value
 
 
 def to_mapping(config: Config) -> dict[str, Any]:

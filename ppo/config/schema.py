@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from ppo.errors import UserError, did_you_mean, invalid
+from ppo.errors import UserError, did_you_mean, invalid, shown
 
 T = TypeVar("T")
+Match = Callable[[Any], Any]
+Convert = Callable[[Any, str], Any]  # value and its dotted key
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def cached(function: F) -> F:
+    """`functools.cache`, without its doubts about whether a class can be hashed."""
+    return cast(F, cache(function))
 
 
 class Rule(NamedTuple):
@@ -24,6 +34,13 @@ class Rule(NamedTuple):
 
     expected: str
     holds: Callable[[Any], bool]
+
+
+class Interpolated(str):
+    """What an interpolation like `${oc.env:SEED}` stands for, where that is a string: a number, if one is expected."""
+
+    def __repr__(self) -> str:
+        return f"Interpolated({str(self)!r})"
 
 
 class Mark(NamedTuple):
@@ -42,24 +59,27 @@ PER_RUN = Mark("may differ inside a pack; becomes a tensor [lane]")
 PER_RUN_IF_SET = Mark("may differ inside a pack among runs that set it; whether it is set shapes the graph")
 EXECUTION = Mark("says where and how fast, not what: no part of a run's identity")
 CLIP_RANGE = Mark("the clipping range of a surrogate, which a schedule may anneal")
+GAUSSIAN = Mark("of a Gaussian policy: changes nothing where actions are discrete")
 
 Positive = Annotated[float, Rule("a number above 0", lambda v: 0 < v < math.inf)]
 NonNegative = Annotated[float, Rule("a number of at least 0", lambda v: 0 <= v < math.inf)]
 Fraction = Annotated[float, Rule("a number from 0 to 1", lambda v: 0 <= v <= 1)]
 Finite = Annotated[float, Rule("a finite number", math.isfinite)]
 Count = Annotated[int, Rule("an integer of at least 1", lambda v: v >= 1)]
+Threads = Annotated[int, Rule("an integer from 1 to 1024", lambda v: 1 <= v <= 1024)]
+Folder = Annotated[str, Rule("a folder other than the root", lambda v: v.strip() != "" and Path(v) != Path("/"))]
 Natural = Annotated[int, Rule("an integer of at least 0", lambda v: v >= 0)]
 Sizes = Annotated[tuple[int, ...], Rule("a list of integers of at least 1", lambda v: all(n >= 1 for n in v))]
 
 
-@lru_cache
+@cached
 def hints(cls: Any) -> dict[str, Any]:
     """The type of every field of a schema, rules and marks included."""
     found = get_type_hints(cls, include_extras=True)
     return {field.name: found[field.name] for field in dataclasses.fields(cls) if field.init}
 
 
-@lru_cache
+@cached
 def marks(cls: Any) -> dict[str, tuple[Any, ...]]:
     """The marks of every field of a schema, rules left out."""
     found: dict[str, tuple[Any, ...]] = {}
@@ -69,14 +89,17 @@ def marks(cls: Any) -> dict[str, tuple[Any, ...]]:
     return found
 
 
+@cached
 def marked(cls: Any, mark: Mark) -> tuple[str, ...]:
     """The fields of a schema that carry a mark."""
     return tuple(name for name, found in marks(cls).items() if mark in found)
 
 
+@cached
 def neutral(cls: Any) -> dict[str, Any]:
-    """The neutral value of every key that was added after the first published run."""
-    return {name: m.neutral for name, found in marks(cls).items() for m in found if isinstance(m, Added)}
+    """The neutral value of every key that was added after the first published run, of the key's exact type."""
+    added = {name: m.neutral for name, found in marks(cls).items() for m in found if isinstance(m, Added)}
+    return {name: convert(value, hints(cls)[name], f"{cls.__name__}.{name}") for name, value in added.items()}
 
 
 def defaults(cls: Any) -> Iterator[str]:
@@ -91,19 +114,18 @@ def build(cls: type[T], values: Mapping[str, Any], path: str = "") -> T:
 
     Raises UserError naming the key, the value and what is expected.
     """
-    known: dict[str, Any] = hints(cls)  # type: ignore[arg-type]
-    added = neutral(cls)
+    known, added = _converters(cls), neutral(cls)
     for key in values:
         if key not in known:
             raise UserError(f"unknown key {path}{key}: {_expected_keys(str(key), known, path)}")
     arguments = {}
-    for name, hint in known.items():
+    for name, converted in known.items():
         if name in values:
-            arguments[name] = convert(values[name], hint, f"{path}{name}")
+            arguments[name] = converted(values[name], f"{path}{name}")
         elif name in added:
             arguments[name] = added[name]
-        elif next(f for f in dataclasses.fields(cls) if f.name == name).default is dataclasses.MISSING:  # type: ignore[arg-type]
-            raise UserError(f"{path}{name} is missing: expected {describe(hint)}.")
+        else:
+            raise UserError(f"{path}{name} is missing: expected {describe(hints(cls)[name])}.")
     return cls(**arguments)
 
 
@@ -114,14 +136,30 @@ def _expected_keys(key: str, known: Mapping[str, Any], path: str) -> str:
 
 def convert(value: Any, hint: Any, key: str) -> Any:
     """`value` as the type `hint`, or UserError."""
-    if hasattr(hint, "__dataclass_fields__"):
+    return _converter(hint)(value, key)
+
+
+def _converter(hint: Any) -> Convert:
+    """A function that gives a value as `hint`, or raises UserError naming the key."""
+    match = _matcher(hint)
+
+    def converted(value: Any, key: str) -> Any:
+        found = match(value)
+        if found is _NO:
+            raise invalid(key, value, describe(hint))
+        return found
+
+    def built(value: Any, key: str) -> Any:
         if not isinstance(value, Mapping):
             raise invalid(key, value, "a mapping of keys")
         return build(hint, value, f"{key}.")
-    converted = _match(value, hint)
-    if converted is _NO:
-        raise invalid(key, value, describe(hint))
-    return converted
+
+    return built if dataclasses.is_dataclass(hint) else converted
+
+
+@cached
+def _converters(cls: Any) -> dict[str, Convert]:
+    return {name: _converter(hint) for name, hint in hints(cls).items()}
 
 
 def describe(hint: Any) -> str:
@@ -142,26 +180,62 @@ def describe(hint: Any) -> str:
 _NO = object()
 
 
-def _match(value: Any, hint: Any) -> Any:
-    """`value` as `hint`, or _NO where it does not fit."""
+def _matcher(hint: Any) -> Match:
+    """A function that gives a value as `hint`, or _NO where it does not fit."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        inner = _match(value, args[0])
-        return inner if inner is not _NO and all(r.holds(inner) for r in args[1:] if isinstance(r, Rule)) else _NO
+        return _ruled(_matcher(args[0]), [r for r in args[1:] if isinstance(r, Rule)])
     if origin in (Union, types.UnionType):
-        return next((m for m in (_match(value, a) for a in args) if m is not _NO), _NO)
+        options = [_matcher(a) for a in args]
+        return lambda value: next((m for option in options if (m := option(value)) is not _NO), _NO)
     if origin is Literal:
-        return next((a for a in args if type(a) is type(value) and a == value), _NO)
-    if hint is dict:
-        return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else _NO
+        return lambda value: next((a for a in args if _is_same(value, a)), _NO)
     if origin is tuple:
-        items = [_match(v, args[0]) for v in value] if isinstance(value, (list, tuple)) else [_NO]
-        return _NO if _NO in items else tuple(items)
-    return _scalar(value, hint)
+        return _listed(_matcher(args[0]))
+    if hint is dict:
+        return lambda value: {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else _NO
+    return lambda value: _scalar(value, hint)
+
+
+def _ruled(match: Match, rules: Sequence[Rule]) -> Match:
+    def matched(value: Any) -> Any:
+        inner = match(value)
+        return inner if inner is not _NO and all(rule.holds(inner) for rule in rules) else _NO
+
+    return matched
+
+
+def _listed(match: Match) -> Match:
+    def matched(value: Any) -> Any:
+        items = [match(v) for v in value] if isinstance(value, (list, tuple)) else [_NO]
+        return _NO if any(item is _NO for item in items) else tuple(items)
+
+    return matched
+
+
+def _is_same(value: Any, literal: Any) -> bool:
+    if isinstance(value, Interpolated):
+        return str(value) == shown(literal)
+    return type(literal) is type(value) and bool(literal == value)
+
+
+def _read(text: Interpolated, hint: Any) -> Any:
+    """The value that an interpolated text stands for where a `hint` is expected."""
+    words = {"true": True, "false": False, "null": None}
+    if hint is str:
+        return str(text)
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+    except ValueError:
+        return str(text)
 
 
 def _scalar(value: Any, hint: Any) -> Any:
     """`value` as bool, int, float, str or None: 1e6 is an integer, 3 is a number, true is neither."""
+    if isinstance(value, Interpolated):
+        value = _read(value, hint)
     if hint is type(None):
         return None if value is None else _NO
     if isinstance(value, bool) or value is None or hint is bool:

@@ -5,12 +5,16 @@ Arrays run over lanes L (the runs of a pack) and actors N (the paper's parallel 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppo.data import Bools, Floats, Obs, Space
+
+if TYPE_CHECKING:
+    from ppo.config.run import Config
 
 Generators = list[list[np.random.Generator]]  # one per lane and actor, [L][N]; PCG64
 Marker = NDArray[np.uint32]  # [0] is set to 1 + the lane being stepped, and back to 0 (`ppo.runs.marker`)
@@ -96,6 +100,15 @@ class Suite(Protocol):
 
     def check(self) -> None:
         """UserError if the task cannot be trained on; builds no pack."""
+        ...
+
+    def without_effect(self, run: Config, /) -> Mapping[str, str]:
+        """Dotted keys that change nothing in this run, and why: choosing one of them explicitly is an error."""
+        del run
+        return {}
+
+    def discrete(self) -> bool:
+        """Whether an action is one of several choices, and so a policy is not Gaussian."""
         ...
 
     def episode_limit(self) -> int | None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ppo.config.run import Config
+
 Affine = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # x, weight, bias -> x @ weight + bias
 
 
@@ -27,6 +29,11 @@ class Body(Protocol):
 
     def check(self, obs: Space, /) -> None:
         """UserError if it cannot take such observations."""
+
+    def without_effect(self, run: Config, /) -> Mapping[str, str]:
+        """Dotted keys that change nothing in this run, and why: choosing one of them explicitly is an error."""
+        del run
+        return {}
 
     def features(self, obs: Space, /) -> int:
         """Numbers that it turns an observation into."""

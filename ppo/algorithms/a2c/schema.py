@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.algorithms.base import Algorithm, Batching, PackSpec, lam_without_effect, product
 from ppo.config import choices
-from ppo.config.schema import PER_RUN, PER_RUN_IF_SET, Count, Finite, Fraction, NonNegative, Positive
+from ppo.config.schema import GAUSSIAN, PER_RUN, PER_RUN_IF_SET, Count, Finite, Fraction, NonNegative, Positive
 
 if TYPE_CHECKING:
     from ppo.algorithms.a2c.learner import A2CLearner
@@ -40,7 +40,7 @@ class A2C(Algorithm):
     trust_region: Annotated[Positive | None, PER_RUN]
     average_decay: Annotated[Fraction, PER_RUN]
     policy_scale: Positive
-    log_std: Finite
+    log_std: Annotated[Finite, GAUSSIAN]
     normalize_obs: bool
 
     @property
@@ -51,9 +51,10 @@ class A2C(Algorithm):
 
     def without_effect(self, _run: Config) -> Mapping[str, str]:
         """The average policy matters to the trust region only."""
-        if self.trust_region is not None:
-            return {}
-        return {"algorithm.average_decay": "without a trust region the average policy is not used"}
+        found = lam_without_effect(self.gamma, self.horizon)
+        if self.trust_region is None:
+            found["algorithm.average_decay"] = "without a trust region the average policy is not used"
+        return found
 
     def learner(self, pack: PackSpec) -> A2CLearner:
         """A2C's learning state."""

@@ -45,8 +45,15 @@ class CEM(Algorithm):
             raise invalid("network.shared", True, "false with cem, which has no value function")
 
     def without_effect(self, _run: Config) -> Mapping[str, str]:
-        """When extra deviation ends, where there is none."""
-        return {} if self.extra_std else {"algorithm.extra_until": "extra_std is 0"}
+        """Extra deviation that is none or ends at once, and which share of a single sample is the best."""
+        found = {}
+        if self.extra_std == 0:
+            found["algorithm.extra_until"] = "extra_std is 0"
+        elif self.extra_until == 0:
+            found["algorithm.extra_std"] = "extra_until is 0"
+        if self.num_actors == 1:
+            found["algorithm.elite_fraction"] = "a generation of one sample is its own elite"
+        return found
 
     def learner(self, pack: PackSpec) -> CEMLearner:
         """Its learning state."""

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.algorithms.base import Algorithm, Batching, PackSpec, lam_without_effect, product
 from ppo.config import choices
 from ppo.config.schema import (
     CLIP_RANGE,
+    GAUSSIAN,
     PER_RUN,
     PER_RUN_IF_SET,
     Added,
@@ -20,7 +21,7 @@ from ppo.config.schema import (
     Positive,
     marked,
 )
-from ppo.errors import UserError, invalid
+from ppo.errors import invalid
 
 if TYPE_CHECKING:
     from ppo.algorithms.ppo.learner import PPOLearner
@@ -59,8 +60,8 @@ class PPO(Algorithm):
     max_grad_norm: Annotated[Positive | None, PER_RUN_IF_SET]
     value_clip: Annotated[Positive | None, PER_RUN_IF_SET]
     policy_scale: Positive
-    log_std: Finite
-    log_std_final: Finite | None
+    log_std: Annotated[Finite, GAUSSIAN]
+    log_std_final: Annotated[Finite | None, GAUSSIAN]
     normalize_obs: bool
     record: Annotated[tuple[Record, ...], PER_RUN, Added(neutral=())]
 
@@ -83,14 +84,19 @@ class PPO(Algorithm):
             expected = f"null with lr_schedule={self.lr_schedule}; only lr_schedule=kl has a target"
             raise invalid("algorithm.lr_kl_target", self.lr_kl_target, expected)
         if len(set(self.record)) < len(self.record):
-            raise UserError(f"algorithm.record={','.join(self.record)} is invalid: expected each name once.")
+            raise invalid("algorithm.record", self.record, "each name once")
 
     def without_effect(self, run: Config) -> Mapping[str, str]:
-        """An annealed clipping range, of a surrogate that clips nothing."""
-        clips = run.surrogate is not None and marked(type(run.surrogate), CLIP_RANGE)
-        if self.epsilon_schedule == "constant" or clips:
-            return {}
-        return {"algorithm.epsilon_schedule": f"surrogate {run.surrogate.name} has no clipping range"}  # type: ignore[union-attr]
+        """The schedule of a clipping range that is not there, and weights and bounds of what is not trained."""
+        found = lam_without_effect(self.gamma, self.horizon)
+        if run.surrogate is not None and not marked(type(run.surrogate), CLIP_RANGE):
+            found["algorithm.epsilon_schedule"] = f"surrogate {run.surrogate.name} has no clipping range"
+        if self.log_std_final is not None:
+            reason = "log_std, on which alone the entropy of a Gaussian policy depends, is annealed and not trained"
+            found["algorithm.c2"] = reason
+        if self.c1 == 0:
+            found["algorithm.value_clip"] = "with c1=0 the value function is not trained"
+        return found
 
     def learner(self, pack: PackSpec) -> PPOLearner:
         """PPO's learning state."""

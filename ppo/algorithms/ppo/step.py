@@ -96,9 +96,7 @@ class MinibatchStep:
         action, dist_old, *scalars = torch.split(minibatch.rest, widths, -1)
         return Samples(minibatch.obs, action, dist_old, *(s.squeeze(-1) for s in scalars))
 
-    def loss(
-        self, theta: Tensor, s: Samples, c: Coefficients, surrogate: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def loss(self, theta: Tensor, s: Samples, c: Coefficients, surrogate: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The negative of equation (9), to be minimised."""
         distribution = self.network.distribution
         dist, value = self.network(theta, s.obs)

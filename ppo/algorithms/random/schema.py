@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
 from ppo.config import choices
-from ppo.config.schema import Count, Finite, Positive
+from ppo.config.schema import GAUSSIAN, Count, Finite, Positive
 from ppo.data import Filtering
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Random(Algorithm):
     horizon: Count
     num_actors: Count
     policy_scale: Positive
-    log_std: Finite
+    log_std: Annotated[Finite, GAUSSIAN]
 
     @property
     def batch(self) -> Batching:
@@ -39,9 +39,9 @@ class Random(Algorithm):
         return "initial"
 
     def without_effect(self, _run: Config) -> Mapping[str, str]:
-        """Uniform actions come from no network."""
+        """Uniform actions come from no network, and there is no value function that could share anything."""
         if self.policy == "untrained":
-            return {}
+            return {"network.shared": "random policies have no value function"}
         keys = ("network", "algorithm.policy_scale", "algorithm.log_std")
         return dict.fromkeys(keys, "uniform actions come from no network")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.algorithms.base import Algorithm, Batching, PackSpec, lam_without_effect, product
 from ppo.config import choices
-from ppo.config.schema import PER_RUN, Count, Finite, Fraction, Positive
+from ppo.config.schema import GAUSSIAN, PER_RUN, Count, Finite, Fraction, Positive
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class VPG(Algorithm):
     value_minibatch_size: Count
     value_lr: Annotated[Positive, PER_RUN]
     policy_scale: Positive
-    log_std: Finite
+    log_std: Annotated[Finite, GAUSSIAN]
     normalize_obs: bool
 
     @property
@@ -50,6 +51,10 @@ class VPG(Algorithm):
         if getattr(run.network, "shared", False):
             expected = "false with vpg, which trains policy and value function by different rules"
             raise invalid("network.shared", True, expected)
+
+    def without_effect(self, _run: Config) -> Mapping[str, str]:
+        """lambda, where there is nothing to weigh."""
+        return lam_without_effect(self.gamma)
 
     def learner(self, pack: PackSpec) -> VPGLearner:
         """Its learning state."""

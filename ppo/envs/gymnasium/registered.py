@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from functools import lru_cache
 from typing import Any
 
 import gymnasium
@@ -71,6 +72,16 @@ def check(env_id: str) -> None:
     env = make(env_id)
     try:
         to_spec(env_id, env.observation_space, env.action_space)
+    finally:
+        env.close()
+
+
+@lru_cache
+def is_discrete(env_id: str) -> bool:
+    """Whether an environment's action is one of several choices; makes one and closes it."""
+    env = make(env_id)
+    try:
+        return to_spec(env_id, env.observation_space, env.action_space).action.discrete
     finally:
         env.close()
 

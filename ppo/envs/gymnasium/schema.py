@@ -22,16 +22,24 @@ class Gymnasium(Suite):
     time_limit: Count | None
 
     def resolved(self) -> Gymnasium:
-        """The task with its version, and with its module only where Gymnasium does not know it by itself."""
+        """The task with its version, its own time limit as null; its module only where Gymnasium does not know it."""
         from ppo.envs.gymnasium import registered
 
-        return replace(self, id=registered.resolve(self.id))
+        env_id = registered.resolve(self.id)
+        limit = None if self.time_limit == registered.episode_limit(env_id) else self.time_limit
+        return replace(self, id=env_id, time_limit=limit)
 
     def check(self) -> None:
         """UserError if it cannot be made, or has spaces that the networks cannot take; makes one and closes it."""
         from ppo.envs.gymnasium import registered
 
         registered.check(self.id)
+
+    def discrete(self) -> bool:
+        """Makes one to look at its actions; UserError if it cannot be made."""
+        from ppo.envs.gymnasium import registered
+
+        return registered.is_discrete(self.id)
 
     def episode_limit(self) -> int | None:
         """The given limit, or the one that it was registered with."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ppo.config import choices
@@ -22,15 +22,20 @@ class Mujoco(Suite):
     time_limit: Count | None
 
     def resolved(self) -> Mujoco:
-        """Itself: ids of tasks hold their version."""
-        self.check()
-        return self
+        """Itself, its own time limit as null: ids of tasks hold their version."""
+        from ppo.envs.simulators import tasks
+
+        return replace(self, time_limit=None) if self.time_limit == tasks.find(self.id).time_limit else self
 
     def check(self) -> None:
         """UserError if there is no such task."""
         from ppo.envs.simulators import tasks
 
         tasks.find(self.id)
+
+    def discrete(self) -> bool:
+        """None of the simulators' tasks has a choice of actions."""
+        return False
 
     def episode_limit(self) -> int:
         """The given limit, or the task's own."""

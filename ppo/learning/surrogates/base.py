@@ -12,6 +12,8 @@ from ppo.config.schema import PER_RUN, marked
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ppo.config.run import Config
+
 
 class Terms(NamedTuple):
     """What an objective may use, per sample [...]."""
@@ -35,6 +37,11 @@ class Surrogate(Protocol):
 
     def check(self) -> None:
         """UserError where coefficients do not go together."""
+
+    def without_effect(self, run: Config, /) -> Mapping[str, str]:
+        """Dotted keys that change nothing in this run, and why: choosing one of them explicitly is an error."""
+        del run
+        return {}
 
     def objective(self, terms: Terms, /) -> Tensor:
         """The objective per sample [...]."""

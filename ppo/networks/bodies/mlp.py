@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ppo.config.run import Config
+
 Layers = list[tuple[np.ndarray, np.ndarray]]  # weight [..., inputs, outputs] and bias [..., outputs] of each
 
 
@@ -35,6 +37,11 @@ class MLP(Body):
         """UserError unless observations are vectors."""
         if len(obs.shape) != 1:
             raise UserError(f"network.name=mlp is invalid: expected a body for observations of shape {obs.shape}.")
+
+    def without_effect(self, _run: Config) -> Mapping[str, str]:
+        """What only hidden layers have."""
+        unused = () if self.hidden else ("network.activation", "network.shared")
+        return dict.fromkeys(unused, "there is no hidden layer")
 
     def features(self, obs: Space) -> int:
         """Units of the last layer; the observation itself where there is none."""
