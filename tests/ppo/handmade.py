@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 import torch
 
 from ppo.algorithms.base import PackSpec
-from ppo.config.run import Config
+from ppo.config import choices
+from ppo.config.compose import compose
+from ppo.config.run import Config, to_config, to_mapping
 from ppo.data import Rollout, Space
 from ppo.envs.base import Actions, Generators, LockStep, Marker, Spec, Suite
 from ppo.learning.filters import ObsFilter
@@ -31,7 +35,7 @@ def box(obs: int, actions: int, bound: float = 1.0) -> Spec:
     return Spec(vectors(obs), Actions(actions, False, np.full(actions, -bound), np.full(actions, bound)))
 
 
-def choices(obs: int, count: int) -> Spec:
+def choice(obs: int, count: int) -> Spec:
     """Vectors, and one of several choices."""
     return Spec(vectors(obs), Actions(count, True, np.zeros(1), np.full(1, count - 1.0)))
 
@@ -104,3 +108,24 @@ def toy_pack(configs: Sequence[Config], task: Task) -> Pack:
     """A pack of runs that have a toy task in place of their own, not compiled."""
     toys = [replace(c, env=Toy(task, "Toy", c.env.time_limit)) for c in configs]
     return Pack(toys, np.zeros(1 + len(toys), np.uint32), compiled=False)
+
+
+# -- other people's choices --------------------------------------------------------------------------------------------
+
+
+def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers from now on is forgotten at its end."""
+    for registry in (choices.algorithm, choices.network, choices.suite, choices.surrogate):
+        registry.names()  # loads our own
+        monkeypatch.setattr(registry, "_choices", dict(registry._choices))
+
+
+def composed(overrides: Sequence[str], **groups: dict[str, Any]) -> Config:
+    """The run of Hydra overrides, with other people's choices in place of some groups."""
+    return to_config(to_mapping(compose(list(overrides))) | groups)
+
+
+def records(folder: Path) -> tuple[bytes, bytes]:
+    """A run's episodes.csv, and its updates.csv without the column of speeds."""
+    rows = (folder / "updates.csv").read_bytes().splitlines()
+    return (folder / "episodes.csv").read_bytes(), b"\n".join(row.rpartition(b",")[0] for row in rows)

@@ -17,7 +17,7 @@ from ppo.data import Bools, Floats
 from ppo.envs.base import Generators, Step
 from ppo.networks.flat import FlatNetwork
 from ppo.pack import Pack
-from tests.ppo.handmade import box, choices, head, toy_pack
+from tests.ppo.handmade import box, choice, head, toy_pack
 
 SURROGATES = {
     "none": ["surrogate=none"],
@@ -55,7 +55,7 @@ class Bandit:
 class Lock:
     """Three choices in a row open it: 2, 0, 1. A wrong one ends the episode, and only the open lock is rewarded."""
 
-    spec, restores_exactly = choices(3, 3), True
+    spec, restores_exactly = choice(3, 3), True
     contexts, best = torch.eye(3), torch.tensor([2, 0, 1])
 
     def __init__(self, generators: Generators) -> None:

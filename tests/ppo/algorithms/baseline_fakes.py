@@ -16,9 +16,9 @@ from ppo.envs.base import Spec
 from ppo.learning.filters import ObsFilter
 from ppo.networks.flat import FlatNetwork
 from tests.ppo.algorithms.fakes import of_algorithm
-from tests.ppo.handmade import box, choices, filter_of, learner_of
+from tests.ppo.handmade import box, choice, filter_of, learner_of
 
-SPEC, CHOICES = box(3, 2), choices(3, 4)
+SPEC, CHOICES = box(3, 2), choice(3, 4)
 DOUBLE = torch.float64
 START = np.zeros(3)  # progress of three lanes
 SMALL = {

@@ -23,7 +23,7 @@ from tests.ppo.algorithms.fakes import (
     random_samples,
     take,
 )
-from tests.ppo.handmade import choices, learner_of
+from tests.ppo.handmade import choice, learner_of
 
 # -- stepsize ----------------------------------------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ def test_the_actor_acts_with_the_annealed_deviation() -> None:
 
 def test_choices_have_no_deviation_to_anneal() -> None:
     shared = of_algorithm([*ANNEALED, "horizon=32", "minibatch_size=8", "network.hidden=[4]"])
-    learner = learner_of([compose([*shared, f"seed={seed}"]) for seed in range(3)], choices(3, 2))
+    learner = learner_of([compose([*shared, f"seed={seed}"]) for seed in range(3)], choice(3, 2))
     rollout = make_rollout()
     chosen = rollout._replace(action=(rollout.action[..., :1] > 0).float())
     assert learn(learner, chosen)["skipped"].tolist() == [0, 0, 0]

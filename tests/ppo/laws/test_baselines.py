@@ -12,11 +12,8 @@ from ppo.config.compose import compose
 from ppo.config.identity import pack_key
 from ppo.config.run import Config
 from ppo.envs.simulators.lockstep import MujocoLockStep
-from ppo.learning.compiling import wants_compile
-from ppo.runs.folder import RunFolder
 from ppo.runs.store import folder_of
-from ppo.session import Interrupted, Member, Outcome, train_pack
-from ppo.train import train
+from ppo.train import Interrupted, Outcome, train
 
 Records = tuple[bytes, bytes]
 
@@ -91,14 +88,9 @@ def finish(configs: Sequence[Config]) -> list[Records]:
 
 def stop_after(iterations: int, configs: Sequence[Config]) -> None:
     """Train a pack and interrupt it after some iterations."""
-    members = []
-    for config in configs:
-        folder = RunFolder(folder_of(config), config)
-        folder.check()
-        members.append(Member(Outcome(config, folder.path), folder, wants_compile(config)))
     asked = iter(range(iterations))
     with pytest.raises(Interrupted):
-        train_pack(members, lambda: next(asked, None) is None)
+        train(configs, stop=lambda: next(asked, None) is None)
 
 
 # -- law 1 -------------------------------------------------------------------------------------------------------------

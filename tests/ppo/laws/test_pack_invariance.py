@@ -43,7 +43,7 @@ def records(outcome: Outcome) -> tuple[bytes, bytes]:
     [
         ["env=hopper"],
         ["env=inverted_pendulum", "algorithm.num_actors=2"],
-        ["env=reacher", "network.hidden=[33]", "network.shared=true", "algorithm.log_std=-1", "algorithm.minibatch_size=16"],
+        ["env=reacher", "network.hidden=[33]", "network.shared=true", "algorithm.log_std=-1"],
         ["env=gymnasium", "env.id=CartPole-v1"],
     ],
     ids=["hopper", "two actors", "odd shared network", "discrete actions"],

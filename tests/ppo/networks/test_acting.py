@@ -11,7 +11,7 @@ from ppo.errors import UserError
 from ppo.networks.acting import PolicyActor, UniformActor
 from ppo.networks.bodies.mlp import MLP
 from ppo.networks.flat import FlatNetwork, Head
-from tests.ppo.handmade import box, choices
+from tests.ppo.handmade import box, choice
 
 LANES, ACTORS = 4, 2
 BOUNDED = Actions(2, False, np.array([-1.0, 0.0]), np.array([1.0, 10.0]))
@@ -28,7 +28,7 @@ BOUNDED = Actions(2, False, np.array([-1.0, 0.0]), np.array([1.0, 10.0]))
     ],
 )
 def test_the_packs_acting_path_is_each_runs_own_policy(body: MLP, log_std: float, discrete: bool, size: int) -> None:
-    flat = FlatNetwork((choices if discrete else box)(5, size), body, Head(0.01, log_std))
+    flat = FlatNetwork((choice if discrete else box)(5, size), body, Head(0.01, log_std))
     generator = torch.Generator().manual_seed(0)
     theta = torch.stack([flat.init(generator) for _ in range(LANES)])
     theta += 0.3 * torch.randn(theta.shape, generator=generator)
@@ -96,7 +96,7 @@ def test_actions_without_bounds_cannot_be_uniform() -> None:
 
 
 def test_uniform_choices_are_equally_frequent() -> None:
-    actor = UniformActor(choices(1, 4).action)
+    actor = UniformActor(choice(1, 4).action)
     drawn = actor.noise(actor.draw(np.random.default_rng(0), (10_000,)))
     values, counts = np.unique(drawn, return_counts=True)
     assert values.tolist() == [0, 1, 2, 3]

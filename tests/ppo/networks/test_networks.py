@@ -13,7 +13,7 @@ from torch import Tensor
 from ppo.networks.bodies.mlp import MLP
 from ppo.networks.flat import FlatNetwork, Head
 from ppo.networks.layers import tanh
-from tests.ppo.handmade import box, choices
+from tests.ppo.handmade import box, choice
 
 SHARED = MLP((64, 64), "tanh", True, "float32")
 HEAD = Head(policy_scale=0.01, log_std=0.0)
@@ -28,7 +28,7 @@ PAPER = separate(64, 64)
 
 
 def flat(obs_size: int = 11, action_size: int = 3, body: MLP = PAPER, *, discrete: bool = False) -> FlatNetwork:
-    return FlatNetwork((choices if discrete else box)(obs_size, action_size), body, HEAD)
+    return FlatNetwork((choice if discrete else box)(obs_size, action_size), body, HEAD)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
