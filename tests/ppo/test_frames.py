@@ -98,7 +98,12 @@ def _nothing_seen() -> None:
 
 
 def film_pack(*overrides: str, seeds: tuple[int, ...] = (0, 1)) -> Pack:
-    small = ["algorithm.horizon=16", "algorithm.minibatch_size=8", "algorithm.epochs=2", "algorithm.normalize_obs=false"]
+    small = [
+        "algorithm.horizon=16",
+        "algorithm.minibatch_size=8",
+        "algorithm.epochs=2",
+        "algorithm.normalize_obs=false",
+    ]
     configs = [compose([*small, *overrides, f"seed={seed}"]) for seed in seeds]
     return toy_pack([replace(config, network=Pixels(5)) for config in configs], Film)
 
