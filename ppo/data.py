@@ -83,7 +83,7 @@ class Moment(NamedTuple):
     """When and how an update looks at its batch."""
 
     progress: Floats  # [L] share of the run's steps taken before this rollout, in [0, 1)
-    see: Callable[[Obs], np.ndarray]  # raw observations [L, B, *obs] as the networks see them now, float32
+    see: Callable[[Obs], np.ndarray]  # raw observations [L, B, *obs] as the networks see them now: float32, or bytes
 
 
 class Table(NamedTuple):

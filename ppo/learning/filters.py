@@ -39,9 +39,9 @@ class ObsFilter:
         self._refresh()
 
     def __call__(self, obs: Obs) -> np.ndarray:
-        """obs [L, B, *obs] as the networks see it, float32."""
+        """obs [L, B, *obs] as the networks see it: float32, but bytes as they are where nothing is filtered."""
         if self.filtering == "off":
-            return obs.astype(np.float32)
+            return obs if obs.dtype == np.uint8 else obs.astype(np.float32)
         scaled = (obs - self.mean) * self.inverse_deviation
         return np.clip(scaled, -OBS_CLIP, OBS_CLIP, out=scaled).astype(np.float32)
 

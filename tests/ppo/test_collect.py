@@ -1,4 +1,4 @@
-"""Collecting: the pack's acting path is the network's, and episodes are counted across rollouts."""
+"""Collecting: what a rollout holds, and episodes that are counted across rollouts."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.collect import Collector, Episode, Length, PolicyActor, Rollout, UniformActor, not_finite
-from ppo.config.algorithms import Network
-from ppo.envs.base import Bools, Floats, Spec, Step
-from ppo.errors import UserError
-from ppo.learning.filters import ObsFilter
-from ppo.networks.flat import FlatNetwork
+from ppo.collect import Collector, not_finite
+from ppo.data import Bools, Episode, Floats, Length, Rollout, RolloutSpec
+from ppo.envs.base import Step
 from ppo.streams import make_streams
+from tests.ppo.handmade import box, filter_of, rollout_of
 
 LANES, ACTORS = 4, 2
-SPEC = Spec(1, 2, False, np.array([-1.0, 0.0]), np.array([1.0, 10.0]))
+SPEC = box(1, 2)
 
 
 class Clockwork:
@@ -46,20 +44,20 @@ class Clockwork:
 
 
 class Recorder:
-    """Acts with what it is pushed, and keeps what it observed."""
+    """Acts with five times what it draws, and keeps what it observed."""
 
     def __init__(self) -> None:
         self.seen: list[np.ndarray] = []
 
-    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.standard_normal((*shape, 2), dtype=np.float32)
 
-    def push(self, noise: np.ndarray) -> np.ndarray:
-        return 5 * noise
+    def noise(self, draws: np.ndarray) -> np.ndarray:
+        return 5 * draws
 
-    def __call__(self, obs: np.ndarray, push: np.ndarray, /) -> np.ndarray:
+    def __call__(self, obs: np.ndarray, noise: np.ndarray, /) -> np.ndarray:
         self.seen.append(obs.copy())
-        return push
+        return noise
 
 
 def make_collector() -> Collector:
@@ -67,98 +65,8 @@ def make_collector() -> Collector:
 
 
 def collect(collector: Collector, horizon: int, before: int = 0, *, keep_final: bool = False) -> Rollout:
-    steps = np.full(LANES, before)
-    obs_filter, length = ObsFilter(LANES, 1, enabled=True), Length(horizon)
-    return collector.collect(Recorder(), obs_filter, length, steps=steps, keep_final=keep_final)
-
-
-# -- acting ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("discrete", "size"), [(False, 3), (False, 1), (True, 3)])
-@pytest.mark.parametrize(
-    "network",
-    [
-        Network((64, 64), shared=False, log_std=-0.5),
-        Network((64, 33), shared=False, log_std=-0.5, activation="relu"),
-        Network((7,), shared=True, log_std=0.3),
-        Network((), False, 0.0),
-    ],
-)
-def test_the_packs_acting_path_equals_each_runs_own_policy(network: Network, discrete: bool, size: int) -> None:
-    flat = FlatNetwork(Spec(5, size, discrete, np.zeros(size), np.ones(size)), network)
-    generator = torch.Generator().manual_seed(0)
-    theta = torch.stack([flat.init(generator) for _ in range(LANES)])
-    theta += 0.3 * torch.randn(theta.shape, generator=generator)
-    obs = torch.randn(LANES, ACTORS, 5, generator=generator)
-    actor = PolicyActor(flat, theta)
-    noise = np.stack([actor.noise(np.random.default_rng(i), (9, ACTORS)) for i in range(LANES)])
-    push = actor.push(noise)
-    for t in range(9):
-        action = actor(obs.numpy(), push[:, t])
-        for lane in range(LANES):
-            dist = flat.policy(theta[lane], obs[lane])
-            drawn = torch.from_numpy(noise[lane, t])
-            if discrete:
-                cumulative = torch.softmax(dist, -1).cumsum(-1)
-                expected = torch.searchsorted(cumulative, drawn, right=True).clamp(max=2)
-            else:
-                expected = dist[:, :size] + dist[:, size:].exp() * drawn
-            torch.testing.assert_close(torch.from_numpy(action[lane]), expected.float())
-
-
-@pytest.mark.parametrize("size", [1, 2, 6])
-def test_an_action_has_the_same_bits_in_whatever_lane_and_wherever_in_memory(size: int) -> None:
-    flat = FlatNetwork(Spec(11, size, False, np.zeros(size), np.ones(size)), Network((64, 33), False, 0.0))
-    theta = flat.init(torch.Generator().manual_seed(0))
-    obs = np.random.default_rng(0).standard_normal((1, 1, 11), dtype=np.float32)
-    actions = set()
-    for lanes in range(2, 34):
-        actor = PolicyActor(flat, theta.expand(lanes, -1))
-        row = actor(np.repeat(obs, lanes, 0), np.zeros((lanes, 1, size), np.float32))
-        actions |= {lane.tobytes() for lane in row}
-    assert len(actions) == 1
-
-
-def test_a_unit_of_relu_that_is_off_passes_nothing_on() -> None:
-    flat = FlatNetwork(Spec(2, 2, False, -np.ones(2), np.ones(2)), Network((2,), False, 0.0, activation="relu"))
-    theta = torch.zeros(1, sum(flat.sizes))
-    for name in ("policy_trunk.layers.0.weight", "policy_head.weight"):
-        flat.unflatten(theta)[name][:] = torch.eye(2)
-    obs = np.array([[[3.0, -4.0], [-5.0, 6.0]]], np.float32)
-    action = PolicyActor(flat, theta)(obs, np.zeros((1, 2, 2), np.float32))
-    assert action.tolist() == [[[3.0, 0.0], [0.0, 6.0]]]
-    assert obs[0, 0, 1] == -4  # what was observed is not written to
-
-
-def test_an_actor_refreshed_acts_with_the_new_parameters() -> None:
-    flat = FlatNetwork(SPEC, Network((3,), shared=False, log_std=0.0))
-    theta = torch.stack([flat.init(torch.Generator().manual_seed(i)) for i in range(2 * LANES)])
-    actor, obs, push = PolicyActor(flat, theta[:LANES]), np.ones((LANES, ACTORS, 1), np.float32), np.zeros((1, 1, 2))
-    actor.refresh(theta[LANES:])
-    assert np.array_equal(actor(obs, push), PolicyActor(flat, theta[LANES:])(obs, push))
-    assert not np.array_equal(actor(obs, push), PolicyActor(flat, theta[:LANES])(obs, push))
-
-
-def test_uniform_actions_fill_the_bounds_whatever_is_observed() -> None:
-    actor = UniformActor(SPEC)
-    action = actor(np.empty(0), actor.push(actor.noise(np.random.default_rng(0), (10_000,))))
-    np.testing.assert_allclose(action.min(0), [-1.0, 0.0], rtol=0, atol=0.01)
-    np.testing.assert_allclose(action.max(0), [1.0, 10.0], rtol=0, atol=0.01)
-    np.testing.assert_allclose(action.mean(0), [0.0, 5.0], rtol=0, atol=0.1)
-
-
-def test_actions_without_bounds_cannot_be_uniform() -> None:
-    with pytest.raises(UserError, match=r"algorithm\.policy=uniform is not possible: .* no bounds; use untrained"):
-        UniformActor(SPEC._replace(high=np.array([1.0, np.inf])))
-
-
-def test_uniform_choices_are_equally_frequent() -> None:
-    actor = UniformActor(Spec(1, 4, True, np.zeros(1), np.full(1, 3.0)))
-    choices = actor.push(actor.noise(np.random.default_rng(0), (10_000,)))
-    values, counts = np.unique(choices, return_counts=True)
-    assert values.tolist() == [0, 1, 2, 3]
-    assert counts.min() > 2300
+    wanted = RolloutSpec(Length(horizon), keep_final=keep_final)
+    return collector.collect(Recorder(), filter_of(LANES, 1), wanted, steps=np.full(LANES, before))
 
 
 # -- collecting --------------------------------------------------------------------------------------------------------
@@ -183,9 +91,9 @@ def test_actions_reach_the_environment_as_sampled_however_large() -> None:
 
 
 def test_what_is_acted_on_is_filtered_and_what_is_stored_is_raw() -> None:
-    collector, actor, obs_filter = make_collector(), Recorder(), ObsFilter(LANES, 1, enabled=True)
-    obs_filter.update(np.full((LANES, 1000, 1), 2.0))
-    rollout = collector.collect(actor, obs_filter, Length(4), steps=np.zeros(LANES, int), keep_final=False)
+    collector, actor, obs_filter = make_collector(), Recorder(), filter_of(LANES, 1)
+    obs_filter.update(rollout_of(np.full((LANES, 1000, 1), 2.0)))
+    rollout = collector.collect(actor, obs_filter, RolloutSpec(Length(4)), steps=np.zeros(LANES, int))
     np.testing.assert_allclose(np.stack(actor.seen)[:, 0, 0, 0], [-5, -5, 0, 5], atol=1e-2)
     assert rollout.obs[0, 3, 0, 0] == 3
 

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from ppo.config.compose import compose
-from ppo.envs.base import Bools, Floats, Spec, Step
+from ppo.data import Bools, Floats
+from ppo.envs.base import Generators, Step
 from ppo.networks.flat import FlatNetwork
 from ppo.pack import Pack
+from tests.ppo.handmade import box, choice, head, toy_pack
 
 SURROGATES = {
     "none": ["surrogate=none"],
@@ -25,13 +27,12 @@ SURROGATES = {
     "kl_fixed": ["surrogate=kl_fixed"],
     "kl_adaptive": ["surrogate=kl_adaptive"],
 }
-Generators = list[list[np.random.Generator]]
 
 
 class Bandit:
     """One step per episode: a context of -1 or 1 is shown, and the best action is half of it. Reward -(a - c / 2)^2."""
 
-    spec, restores_exactly = Spec(1, 1, False, -np.ones(1), np.ones(1)), True
+    spec, restores_exactly = box(1, 1), True
     contexts, best = torch.tensor([[-1.0], [1.0]]), torch.tensor([[-0.5], [0.5]])
 
     def __init__(self, generators: Generators) -> None:
@@ -54,7 +55,7 @@ class Bandit:
 class Lock:
     """Three choices in a row open it: 2, 0, 1. A wrong one ends the episode, and only the open lock is rewarded."""
 
-    spec, restores_exactly = Spec(3, 3, True, np.zeros(1), np.full(1, 2.0)), True
+    spec, restores_exactly = choice(3, 3), True
     contexts, best = torch.eye(3), torch.tensor([2, 0, 1])
 
     def __init__(self, generators: Generators) -> None:
@@ -80,10 +81,9 @@ Task = type[Bandit] | type[Lock]
 
 def train(task: Task, iterations: int, *overrides: str) -> Pack:
     """One run per surrogate, packed, after so many iterations of 256 steps, each of 16 minibatch steps."""
-    shared = ["algorithm.horizon=256", "algorithm.network.hidden=[8]", "compile=false", *overrides]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ppo.envs.make", lambda suite, env_id, time_limit, generators: task(generators))
-        pack = Pack([compose([*shared, *surrogate]) for surrogate in SURROGATES.values()])
+    shared = ["algorithm.horizon=256", "network.hidden=[8]", *overrides]
+    own = [surrogate if compose(overrides).algorithm.takes_surrogate else [] for surrogate in SURROGATES.values()]
+    pack = toy_pack([compose([*shared, *surrogate]) for surrogate in own], task)
     for _ in range(iterations):
         pack.iterate()
     return pack
@@ -94,7 +94,7 @@ def heads(pack: Pack, network: FlatNetwork) -> dict[str, Tensor]:
     contexts = pack.env.contexts.double().expand(len(pack.steps), -1, -1).numpy()
     seen = torch.from_numpy(pack.obs_filter(contexts))
     dist = {name: network.policy(pack.learner.theta[lane], seen[lane]) for lane, name in enumerate(SURROGATES)}
-    return {k: torch.softmax(d, -1) if network.spec.discrete else d.chunk(2, -1)[0] for k, d in dist.items()}
+    return {k: torch.softmax(d, -1) if network.spec.action.discrete else d.chunk(2, -1)[0] for k, d in dist.items()}
 
 
 class Result(NamedTuple):
@@ -106,7 +106,8 @@ class Result(NamedTuple):
 
 def result(task: Task, *overrides: str, iterations: int = 14) -> Result:
     pack = train(task, iterations, *overrides)
-    network = FlatNetwork(task.spec, compose(["algorithm.network.hidden=[8]"]).algorithm.network)
+    config = compose(["network.hidden=[8]"])
+    network = FlatNetwork(task.spec, config.network, head(config))
     return Result(heads(pack, network), {name: pack.score(lane) for lane, name in enumerate(SURROGATES)})
 
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ppo.config.compose import compose
 from ppo.networks.flat import FlatNetwork
-from ppo.pack import Pack
+from tests.ppo.handmade import head, toy_pack
 from tests.ppo.test_learning import Bandit, Lock, Task
 
 LOG_STD = -1.0  # where Gaussian policies begin
-COMMON = ["algorithm.network.hidden=[8]", f"algorithm.network.log_std={LOG_STD}", "env.time_limit=5", "compile=false"]
+COMMON = ["network.hidden=[8]", "env.time_limit=5"]
 FAMILIES = {  # family -> its algorithms, overrides, and iterations on the bandit and on the lock
     "trpo": (
         ("trpo", "trpo_2017"),
@@ -56,20 +56,20 @@ def train(task: Task, family: str, *, learning: bool = True) -> dict[str, Result
     """By algorithm; without learning, as it begins."""
     names, overrides, iterations = FAMILIES[family]
     shared = [*COMMON, *(f"algorithm.{o}" for o in overrides), "total_steps=10000"]
+    if family != "cem":
+        shared.append(f"algorithm.log_std={LOG_STD}")
     configs = [compose([f"algorithm={name}", *shared]) for name in names]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ppo.envs.make", lambda suite, env_id, time_limit, generators: task(generators))
-        pack = Pack(configs)
+    pack = toy_pack(configs, task)
     for _ in range(iterations[task] * learning):
         pack.iterate()
-    network = FlatNetwork(task.spec, configs[0].algorithm.network)
+    network = FlatNetwork(task.spec, configs[0].network, head(configs[0]))
     contexts = task.contexts.double().expand(len(pack.steps), -1, -1).numpy()
     seen, result = torch.from_numpy(pack.obs_filter(contexts)), {}
     for lane, name in enumerate(names):
         state = pack.learner.get_state(lane)
         theta = state["mean" if family == "cem" else "theta"].float()
         dist = network.policy(theta, seen[lane])
-        mean, log_std = (torch.softmax(dist, -1), None) if task.spec.discrete else dist.chunk(2, -1)
+        mean, log_std = (torch.softmax(dist, -1), None) if task.spec.action.discrete else dist.chunk(2, -1)
         result[name] = Result(mean, log_std, pack.score(lane))
     return result
 

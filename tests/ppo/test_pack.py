@@ -10,14 +10,16 @@ import pytest
 import torch
 
 from ppo.config.compose import compose
-from ppo.envs.base import Bools, Floats, Spec, Step
+from ppo.data import Bools, Floats
+from ppo.envs.base import Step
 from ppo.pack import MIN_LANES, Iteration, Pack
+from tests.ppo.handmade import box, toy_pack
 
 
 class Counting:
     """Episode k = 0, 1, 2, ... lasts three steps and returns 3k, whatever is done; observations are noise."""
 
-    spec, restores_exactly = Spec(2, 1, False, -np.ones(1), np.ones(1)), True
+    spec, restores_exactly = box(2, 1), True
 
     def __init__(self, generators: list[list[np.random.Generator]]) -> None:
         self.generators = generators
@@ -49,14 +51,9 @@ class Counting:
             generator.bit_generator.state = value
 
 
-@pytest.fixture(autouse=True)
-def _counting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ppo.envs.make", lambda suite, env_id, time_limit, generators: Counting(generators))
-
-
 def make_pack(*overrides: str, seeds: tuple[int, ...] = (0,), horizon: int = 8) -> Pack:
-    shared = [f"algorithm.horizon={horizon}", "algorithm.network.hidden=[4]", "compile=false", *overrides]
-    return Pack([compose([*shared, f"seed={seed}"]) for seed in seeds])
+    shared = [f"algorithm.horizon={horizon}", "network.hidden=[4]", *overrides]
+    return toy_pack([compose([*shared, f"seed={seed}"]) for seed in seeds], Counting)
 
 
 def idle_pack(horizon: int, total_steps: int) -> Pack:
@@ -143,13 +140,13 @@ def test_a_row_is_the_mean_of_an_iterations_updates_but_skipped_steps_are_summed
         {"kl": np.array([0.3, 2.0]), "skipped": np.array([1.0, 3.0])},
         {"kl": np.array([0.2, 6.0]), "skipped": np.array([1.0, 0.0])},
     ]
-    iteration = Iteration([[], []], columns, {})
+    iteration = Iteration([[], []], columns, ("skipped",), [{}, {}], {})
     assert iteration.row(0) == {"kl": pytest.approx(0.2), "skipped": 2}
     assert iteration.row(1) == {"kl": pytest.approx(3.0), "skipped": 5}
 
 
 def test_a_row_of_one_update_is_that_update_to_the_bit() -> None:
-    row = Iteration([[]], [{"kl": np.array([0.1]), "lr": np.array([math.nan])}], {}).row(0)
+    row = Iteration([[]], [{"kl": np.array([0.1]), "lr": np.array([math.nan])}], (), [{}], {}).row(0)
     assert row["kl"] == 0.1
     assert math.isnan(row["lr"])
 
@@ -160,7 +157,7 @@ def test_a_learner_that_records_nothing_has_an_empty_row() -> None:
 
 def test_an_iteration_of_several_updates_holds_all_their_episodes_and_columns() -> None:
     single, several = (make_pack("algorithm=random", "total_steps=1000", horizon=4) for _ in range(2))
-    several.learner.updates = 5
+    several.learner.rollout = several.learner.rollout._replace(updates=5)
     iteration, singles = several.iterate(), [single.iterate() for _ in range(5)]
     assert len(iteration.columns) == 5
     assert iteration.episodes[0] == [e for one in singles for e in one.episodes[0]]
@@ -174,7 +171,7 @@ def test_an_iteration_of_several_updates_holds_all_their_episodes_and_columns() 
 def test_the_step_at_which_a_run_broke_is_its_own_and_its_first(updates: int) -> None:
     pack = make_pack("algorithm=random", "total_steps=1000", seeds=(0, 1))
     pack.iterate()
-    pack.learner.updates = updates
+    pack.learner.rollout = pack.learner.rollout._replace(updates=updates)
     step, calls = pack.env.step, 0
 
     def breaking(action: Floats) -> Step:
@@ -184,7 +181,10 @@ def test_the_step_at_which_a_run_broke_is_its_own_and_its_first(updates: int) ->
         return result
 
     pack.env.step = breaking
-    assert pack.iterate().broken == {1: 8 + 5}
+    failures = pack.iterate().failures
+    assert list(failures) == [1]
+    assert isinstance(failures[1], FloatingPointError)
+    assert f"not finite at step {8 + 5}" in str(failures[1])
 
 
 def test_iterations_of_a_retired_lane_are_not_counted() -> None:
@@ -244,11 +244,9 @@ def test_a_lane_put_back_where_it_was_has_the_score_it_had() -> None:
     assert pack.score(0) == score
 
 
-def test_the_number_of_iterations_is_kept_and_where_it_was_not_it_follows_from_the_steps() -> None:
+def test_the_number_of_iterations_is_kept() -> None:
     pack, resumed = learning_pack(seeds=(0, 1)), learning_pack(seeds=(0, 1))
     theta_after(pack, 3)
-    state, earlier = pack.get_state(0), pack.get_state(1)
-    del earlier["iteration"]
-    resumed.set_state(0, state | {"iteration": 7})
-    resumed.set_state(1, earlier)
+    resumed.set_state(0, pack.get_state(0) | {"iteration": 7})
+    resumed.set_state(1, pack.get_state(1))
     assert resumed.iterations.tolist() == [7, 3]

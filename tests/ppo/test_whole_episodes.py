@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.collect import Collector, Episode, Length, Rollout
-from ppo.envs.base import Bools, Floats, Spec, Step
+from ppo.collect import Collector
+from ppo.data import Bools, Episode, Floats, Length, Rollout, RolloutSpec
+from ppo.envs.base import Step
 from ppo.learning.filters import ObsFilter
 from ppo.streams import make_streams
+from tests.ppo.handmade import box, vectors
 
 SIX_AND_FIVE, EIGHT_AND_SIX, ELEVEN = (3, 5), (4, 2), (11, 11)  # steps of an episode of each actor
 AFTER = 4  # steps, so that actors of those take 6 and 5, 8 and 6, or 11
@@ -23,7 +25,7 @@ class Clocks:
     Rewards are 1, 2, 3, ... in each episode. What an actor at rest shows is its last.
     """
 
-    spec, restores_exactly = Spec(2, 1, False, -np.ones(1), np.ones(1)), True
+    spec, restores_exactly = box(2, 1), True
 
     def __init__(self, durations: Sequence[Sequence[int]]) -> None:
         self.durations = np.array(durations)
@@ -57,16 +59,16 @@ class Clocks:
 
 
 class Noise:
-    """Acts with what it is pushed, which is never 0."""
+    """Acts with what it draws, which is never 0."""
 
-    def noise(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.uniform(1.0, 2.0, (*shape, 1)).astype(np.float32)
 
-    def push(self, noise: np.ndarray) -> np.ndarray:
-        return noise
+    def noise(self, draws: np.ndarray) -> np.ndarray:
+        return draws
 
-    def __call__(self, obs: np.ndarray, push: np.ndarray, /) -> np.ndarray:
-        return push
+    def __call__(self, obs: np.ndarray, noise: np.ndarray, /) -> np.ndarray:
+        return noise
 
 
 def make_collector(*durations: Sequence[int], seeds: Sequence[int] = (0, 1, 2, 3)) -> Collector:
@@ -78,9 +80,9 @@ def collect(
     collector: Collector, length: Length | None = None, *, before: Sequence[int] | int = 0, keep_final: bool = True
 ) -> Rollout:
     lanes = len(collector.obs)
-    steps, obs_filter = np.zeros(lanes, np.int64) + before, ObsFilter(lanes, 2, enabled=False)
-    length = length or Length(15, episodes_after=AFTER)
-    return collector.collect(Noise(), obs_filter, length, steps=steps, keep_final=keep_final)
+    steps, obs_filter = np.zeros(lanes, np.int64) + before, ObsFilter(lanes, vectors(2), "off")
+    wanted = RolloutSpec(length or Length(15, episodes_after=AFTER), keep_final=keep_final)
+    return collector.collect(Noise(), obs_filter, wanted, steps=steps)
 
 
 # -- when actors rest --------------------------------------------------------------------------------------------------

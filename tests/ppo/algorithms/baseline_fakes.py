@@ -10,16 +10,15 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from ppo import algorithms
-from ppo.collect import Rollout
 from ppo.config.compose import compose
-from ppo.envs.base import Floats, Spec
+from ppo.data import Floats, Moment, Rollout
+from ppo.envs.base import Spec
 from ppo.learning.filters import ObsFilter
 from ppo.networks.flat import FlatNetwork
-from ppo.streams import make_streams
+from tests.ppo.algorithms.fakes import of_algorithm
+from tests.ppo.handmade import box, choice, filter_of, learner_of
 
-SPEC = Spec(3, 2, False, -np.ones(2), np.ones(2))
-CHOICES = Spec(3, 4, True, np.zeros(1), np.full(1, 3.0))
+SPEC, CHOICES = box(3, 2), choice(3, 4)
 DOUBLE = torch.float64
 START = np.zeros(3)  # progress of three lanes
 SMALL = {
@@ -32,19 +31,16 @@ SMALL = {
 
 def make_learner(family: str, *overrides: str, lanes: Sequence[Sequence[str]] = ((), (), ()), spec: Spec = SPEC) -> Any:
     """A pack of runs that share `overrides`; seeds are 0, 1, 2 unless a lane's own overrides say otherwise."""
-    shared = [f"algorithm.{o}" for o in ("network.hidden=[4]", *SMALL[family], *overrides)]
+    shared = of_algorithm(["network.hidden=[4]", *SMALL[family], *overrides])
     configs = []
     for i, own in enumerate(lanes):
         chosen = [] if any(o.startswith("algorithm=") for o in own) else [f"algorithm={family}"]
-        configs.append(compose([*chosen, *shared, f"seed={i}", *own, "env.time_limit=20", "compile=false"]))
-    streams = [make_streams(c.seed, c.algorithm.num_actors) for c in configs]
-    network = FlatNetwork(spec, configs[0].algorithm.network)
-    theta = torch.stack([network.init(torch.Generator().manual_seed(c.seed)) for c in configs])
-    return algorithms.make_learner(configs, network, theta, streams)
+        configs.append(compose([*chosen, *shared, f"seed={i}", *own, "env.time_limit=20"]))
+    return learner_of(configs, spec)
 
 
 def make_filter(lanes: int = 3) -> ObsFilter:
-    return ObsFilter(lanes, SPEC.obs_size, enabled=True)
+    return filter_of(lanes, SPEC.obs.size)
 
 
 def make_rollout(
@@ -77,8 +73,11 @@ def make_rollout(
 
 
 def learn(learner: Any, rollout: Rollout, progress: Floats = START, obs_filter: ObsFilter | None = None) -> dict:
+    """One iteration as `Pack` does it: the filter takes the observations in between the two halves."""
     obs_filter = obs_filter or make_filter()
-    return learner.update(learner.estimate_advantages(rollout, obs_filter), obs_filter, progress)
+    batch = learner.estimate_advantages(rollout, obs_filter)
+    obs_filter.update(rollout)
+    return learner.update(batch, Moment(progress, obs_filter))
 
 
 def policy(network: FlatNetwork, theta: Tensor, obs: Tensor) -> Independent:
@@ -89,8 +88,7 @@ def policy(network: FlatNetwork, theta: Tensor, obs: Tensor) -> Independent:
 
 def filtered(obs_filter: ObsFilter, rollout: Rollout) -> Tensor:
     """The rollout's observations [L, B, obs] as networks see them, in double precision."""
-    flat = rollout.obs[:, :-1].reshape(3, -1, rollout.obs.shape[-1])
-    return torch.from_numpy(obs_filter(flat)).double()
+    return torch.from_numpy(obs_filter(rollout.flat_obs)).double()
 
 
 def actions(rollout: Rollout) -> Tensor:

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import vmap
 
 from ppo.algorithms.ppo.learner import PPOLearner
-from ppo.algorithms.ppo.step import Coefficients, MinibatchStep, Samples, Stats
-from ppo.collect import Rollout
+from ppo.algorithms.ppo.step import Coefficients, MinibatchStep, Rows, Samples, Stats
 from ppo.config.compose import compose
-from ppo.envs.base import Floats, Spec
+from ppo.data import Floats, Moment, Rollout
 from ppo.learning.adam import AdamState
 from ppo.learning.filters import ObsFilter
-from ppo.learning.surrogates import OBJECTIVES
+from ppo.learning.objectives import Objectives
+from ppo.learning.surrogates.base import Surrogate, Terms
+from ppo.learning.surrogates.clip import Clip, ClipLog
+from ppo.learning.surrogates.none import Unclipped
+from ppo.learning.surrogates.penalty import AdaptiveKL, FixedKL
 from ppo.networks.flat import FlatNetwork
-from ppo.streams import make_streams
+from tests.ppo.handmade import box, filter_of, head, learner_of
 
 # -- a learner and its experience --------------------------------------------------------------------------------------
 
-SPEC = Spec(3, 2, False, -np.ones(2), np.ones(2))
+SPEC = box(3, 2)
 SMALL = ["horizon=32", "minibatch_size=8", "epochs=3", "network.hidden=[4]"]
 START = np.zeros(3)  # progress of three lanes
 
 
+def of_algorithm(overrides: Sequence[str]) -> list[str]:
+    """Overrides of the algorithm's keys; those of the network are left as they are."""
+    return [o if o.startswith("network.") else f"algorithm.{o}" for o in overrides]
+
+
 def make_learner(*overrides: str, lanes: Sequence[Sequence[str]] = ((), (), ())) -> PPOLearner:
     """A pack of runs that share `overrides`; seeds are 0, 1, 2 unless a lane's own overrides say otherwise."""
-    shared = [f"algorithm.{o}" for o in (*SMALL, *overrides)]
-    configs = [compose([*shared, f"seed={i}", *own, "compile=false"]) for i, own in enumerate(lanes)]
-    streams = [make_streams(c.seed, c.algorithm.num_actors) for c in configs]
-    network = FlatNetwork(SPEC, configs[0].algorithm.network)
-    theta = torch.stack([network.init(torch.Generator().manual_seed(c.seed)) for c in configs])
-    return PPOLearner(configs, network, theta, streams)
+    shared = of_algorithm([*SMALL, *overrides])
+    return learner_of([compose([*shared, f"seed={i}", *own]) for i, own in enumerate(lanes)], SPEC)
 
 
 def make_filter(lanes: int = 3) -> ObsFilter:
-    return ObsFilter(lanes, SPEC.obs_size, enabled=True)
+    return filter_of(lanes, SPEC.obs.size)
 
 
 def make_rollout(horizon: int = 32, actors: int = 1, *, keep_final: bool = False, seed: int = 0) -> Rollout:
@@ -56,8 +62,11 @@ def make_rollout(horizon: int = 32, actors: int = 1, *, keep_final: bool = False
 
 
 def learn(learner: PPOLearner, rollout: Rollout, progress: Floats = START, obs_filter: ObsFilter | None = None) -> dict:
+    """One iteration as `Pack` does it: the filter takes the observations in between the two halves."""
     obs_filter = obs_filter or make_filter()
-    return learner.update(learner.estimate_advantages(rollout, obs_filter), obs_filter, progress)
+    batch = learner.estimate_advantages(rollout, obs_filter)
+    obs_filter.update(rollout)
+    return learner.update(batch, Moment(progress, obs_filter))
 
 
 class Spy:
@@ -65,36 +74,55 @@ class Spy:
 
     def __init__(self, learner: PPOLearner) -> None:
         self.take, learner._step = learner._step, self
+        self.named = MinibatchStep(learner.network, learner.schema, learner.objectives)
         self.theta: list[Tensor] = []
-        self.samples: list[Tensor] = []
+        self.samples: list[Samples] = []
         self.coefficients: list[Coefficients] = []
+        self.beta: list[list[float]] = []  # of each lane: what one nat of KL costs
 
-    def __call__(self, theta: Tensor, adam: object, totals: Tensor, samples: Tensor, coefficients: Tensor) -> None:
+    def __call__(self, theta: Tensor, adam: object, totals: Tensor, minibatch: Rows, coefficients: Tensor) -> None:
         self.theta.append(theta.clone())
-        self.samples.append(samples.clone())
-        self.coefficients.append(Coefficients(*coefficients.unbind(-1)))
-        self.take(theta, adam, totals, samples, coefficients)
+        self.samples.append(self.named.split(Rows(*(x.clone() for x in minibatch))))
+        own = len(Coefficients._fields)
+        self.coefficients.append(Coefficients(*coefficients[:, :own].unbind(-1)))
+        zero, one = torch.zeros(len(theta)), torch.ones(len(theta))
+        gained = vmap(self.named.objectives.choose)(coefficients[:, own:], Terms(zero, zero, one, one))
+        self.beta.append((0 - gained).tolist())
+        self.take(theta, adam, totals, minibatch, coefficients)
 
 
 # -- one minibatch step ------------------------------------------------------------------------------------------------
 
 DOUBLE = torch.float64
-EPSILON, BETA = 0.2, 3.0
+EPSILON, BETA = 0.25, 3.0  # exact in single precision, in which coefficients are
+SURROGATES = ("none", "clip", "clip_log", "clip_log objective", "kl_fixed", "kl_adaptive")
+
+
+def surrogate(name: str, epsilon: float = EPSILON, beta: float = BETA) -> Surrogate:
+    """One of the paper's six."""
+    return {
+        "none": lambda: Unclipped(),
+        "clip": lambda: Clip(epsilon),
+        "clip_log": lambda: ClipLog(epsilon, "ratio"),
+        "clip_log objective": lambda: ClipLog(epsilon, "objective"),
+        "kl_fixed": lambda: FixedKL(beta),
+        "kl_adaptive": lambda: AdaptiveKL(d_targ=0.01, beta=beta),
+    }[name]()
 
 
 def make_step(*overrides: str, obs_size: int = 3, action_size: int = 2) -> tuple[FlatNetwork, MinibatchStep]:
-    """A step of Table 3 with a small network and these overrides of its keys."""
-    settings = compose([f"algorithm.{o}" for o in ("network.hidden=[5]", *overrides)]).algorithm
-    spec = Spec(obs_size, action_size, False, -np.ones(action_size), np.ones(action_size))
-    network = FlatNetwork(spec, settings.network)
-    return network, MinibatchStep(network, settings)
+    """A step of Table 3 with a small network and these overrides of its keys; of any of the paper's surrogates."""
+    config = compose(of_algorithm(["network.hidden=[5]", *overrides]))
+    network = FlatNetwork(box(obs_size, action_size), config.network, head(config))
+    return network, MinibatchStep(network, config.algorithm, Objectives([surrogate("clip")]))
 
 
-def coefficients(objective: str = "clip", **others: float) -> Tensor:
-    values = {"epsilon": EPSILON, "beta": BETA, "lr": 1e-3, "adam_epsilon": 1e-30, "c1": 1.0, "c2": 0.0}
+def coefficients(name: str = "clip", *, epsilon: float = EPSILON, beta: float = BETA, **others: float) -> Tensor:
+    """A run's row: what the step needs, then the surrogate's own."""
+    values = {"epsilon": epsilon, "lr": 1e-3, "adam_epsilon": 1e-30, "c1": 1.0, "c2": 0.0}
     values |= {"max_grad_norm": 0.0, "value_clip": 0.0} | others
-    values["objective"] = list(OBJECTIVES).index(objective)
-    return torch.tensor([values[name] for name in Coefficients._fields], dtype=DOUBLE)
+    own = Objectives([surrogate(name, epsilon if epsilon < math.inf else EPSILON, beta)]).rows(np.ones(1))[0]
+    return torch.cat([torch.tensor([values[key] for key in Coefficients._fields], dtype=DOUBLE), own.double()])
 
 
 def parameters(network: FlatNetwork, seed: int = 0) -> Tensor:
@@ -106,7 +134,7 @@ def parameters(network: FlatNetwork, seed: int = 0) -> Tensor:
 def random_samples(network: FlatNetwork, theta_old: Tensor, size: int = 64, seed: int = 1) -> Samples:
     """A minibatch collected with theta_old."""
     generator = torch.Generator().manual_seed(seed)
-    obs = torch.randn(size, network.spec.obs_size, dtype=DOUBLE, generator=generator)
+    obs = torch.randn(size, network.spec.obs.size, dtype=DOUBLE, generator=generator)
     dist_old = network.policy(theta_old, obs)
     mean, log_std = dist_old.chunk(2, -1)
     action = mean + log_std.exp() * torch.randn(mean.shape, dtype=DOUBLE, generator=generator)
@@ -115,15 +143,15 @@ def random_samples(network: FlatNetwork, theta_old: Tensor, size: int = 64, seed
     return Samples(obs, action, dist_old, logp_old, adv, value, value_target)
 
 
-def rows(samples: Samples) -> Tensor:
-    """Samples side by side, [M, columns]."""
-    return torch.cat([x if x.ndim == 2 else x.unsqueeze(-1) for x in samples], -1)
+def stacked(samples: Sequence[Samples]) -> Rows:
+    """The minibatches of some lanes, [L, M, ...]."""
+    return Rows(*(torch.stack(columns) for columns in zip(*map(Rows.of, samples), strict=True)))
 
 
 def take(step: MinibatchStep, theta: Tensor, samples: Samples, c: Tensor) -> tuple[Tensor, AdamState, Stats]:
     """The first step of one run."""
     totals = torch.zeros(len(Stats._fields), dtype=DOUBLE)
-    theta, adam, totals = step(theta, AdamState.zeros(theta), totals, rows(samples), c)
+    theta, adam, totals = step(theta, AdamState.zeros(theta), totals, Rows.of(samples), c)
     return theta, adam, Stats(*totals)
 
 

@@ -114,7 +114,7 @@ def made_up(learner: Any) -> tuple[Tensor, Tensor, Samples]:
     network, generator = learner.network, torch.Generator().manual_seed(3)
     obs = torch.randn(30, 3, dtype=DOUBLE, generator=generator)
     action = torch.randn(30, 2, dtype=DOUBLE, generator=generator)
-    if network.spec.discrete:
+    if network.spec.action.discrete:
         action = torch.randint(4, (30, 1), generator=generator).double()
     adv, target = torch.randn(2, 30, dtype=DOUBLE, generator=generator)
     return fakes.parameters(network), fakes.parameters(network, 1), Samples(obs, action, adv, target)

@@ -8,8 +8,9 @@ import torch
 
 from ppo.algorithms.cem.learner import CEMLearner, elite_of
 from ppo.config.compose import compose
-from ppo.envs.base import Bools, Floats, Spec
-from tests.ppo.algorithms.baseline_fakes import CHOICES, SPEC, make_filter, make_learner, make_rollout
+from ppo.data import Bools, Floats, Length
+from ppo.envs.base import Spec
+from tests.ppo.algorithms.baseline_fakes import CHOICES, SPEC, learn, make_filter, make_learner, make_rollout
 
 NO_EXTRA = "extra_std=0"
 
@@ -21,7 +22,7 @@ def play(learner: CEMLearner, returns: Floats, progress: float = 0.0, played: Bo
     rollout = make_rollout(4, samples, steps=np.full((lanes, samples), 4) * played[:, None])
     share = np.array([0.5, 0.75, -0.5, 0.25])  # of the return, at each step
     rollout = rollout._replace(reward=returns[:, None] * share[:, None] * played[:, None, None])
-    return learner.update(learner.estimate_advantages(rollout, make_filter()), make_filter(), np.full(lanes, progress))
+    return learn(learner, rollout, np.full(lanes, progress))
 
 
 def numbers(shape: tuple[int, ...], seed: int = 0) -> Floats:
@@ -133,9 +134,9 @@ def test_without_an_end_of_extra_variance_there_is_none() -> None:
 
 @pytest.mark.parametrize("spec", [SPEC, CHOICES], ids=["gaussian", "categorical"])
 def test_the_value_functions_entries_and_log_std_never_move_a_bit(spec: Spec) -> None:
-    learner = make_learner("cem", "elite_fraction=0.3", "network.log_std=-0.7", spec=spec)
+    learner = make_learner("cem", "elite_fraction=0.3", spec=spec)
     start, part = learner.mean.copy(), learner.drawn
-    assert part.sum() == (4 * 3 + 4) + (4 * spec.action_size + spec.action_size)
+    assert part.sum() == (4 * 3 + 4) + (4 * spec.action.size + spec.action.size)
     for generation in range(5):
         play(learner, numbers((3, 10), generation))
     assert (learner.theta[..., ~part] == start[:, None, ~part]).all()
@@ -164,9 +165,9 @@ def test_only_lanes_that_played_move() -> None:
 def test_every_actor_acts_by_the_mean_of_its_own_policy_without_noise(hidden: str) -> None:
     learner = make_learner("cem", f"network.hidden={hidden}")
     obs = numbers((3, 10, 3)).astype(np.float32)
-    noise = np.stack([learner.actor.noise(np.random.default_rng(lane), (1, 10)) for lane in range(3)])
+    noise = np.stack([learner.actor.draw(np.random.default_rng(lane), (1, 10)) for lane in range(3)])
     assert noise.size == 0
-    acted = learner.actor(obs, learner.actor.push(noise)[:, 0])
+    acted = learner.actor(obs, learner.actor.noise(noise)[:, 0])
     network = make_learner("trpo", f"network.hidden={hidden}").network
     for lane, actor in np.ndindex(3, 10):
         theta = torch.from_numpy(learner.theta[lane, actor])
@@ -198,14 +199,14 @@ def test_a_new_generation_acts_at_once() -> None:
 
 def test_a_generation_is_one_episode_of_every_actor() -> None:
     learner = make_learner("cem")
-    assert learner.length == (20, 0)  # at most the time limit, and rest after the first end
-    assert not learner.keep_final
+    assert learner.rollout.length == Length(20, episodes_after=0)  # at most the time limit, and rest after the first
+    assert not learner.rollout.keep_final
 
 
 def test_the_filter_takes_in_what_was_played_only() -> None:
     learner, obs_filter = make_learner("cem"), make_filter()
     rollout = make_rollout(6, 10, steps=[[6] * 10, [3] * 10, [1] * 10])
-    learner.update(rollout, obs_filter, np.zeros(3))
+    learn(learner, rollout, obs_filter=obs_filter)
     assert obs_filter.count.ravel().tolist() == pytest.approx([60.01, 30.01, 10.01])
     np.testing.assert_allclose(obs_filter.mean[1, 0], rollout.obs[1, :3].sum((0, 1)) / 30.01)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ppo.algorithms.ppo.interpolation import COLUMNS
 from ppo.config.compose import compose
-from ppo.runs.folder import INTERPOLATION_COLUMNS
 from ppo.train import Interrupted, Outcome, train
 
 SMALL = ["env=hopper", "total_steps=2048", "algorithm.horizon=512", "compile=false"]
+RECORD = "algorithm.record=[interpolation]"
 
 
 def trained(outputs: Path, *overrides: str) -> Outcome:
@@ -28,7 +29,7 @@ def table(path: Path) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return trained(tmp_path_factory.mktemp("line"), "interpolation=true")
+    return trained(tmp_path_factory.mktemp("line"), RECORD)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def at(line: dict[str, np.ndarray], scale: float) -> dict[str, float]:
 
 
 def test_the_line_reaches_from_before_the_old_policy_to_beyond_the_new_one(line: dict[str, np.ndarray]) -> None:
-    assert tuple(line) == INTERPOLATION_COLUMNS
+    assert tuple(line) == COLUMNS
     np.testing.assert_allclose(line["scale"], np.arange(-10, 41) / 20)
 
 
@@ -52,7 +53,7 @@ def test_at_the_old_policy_all_surrogates_are_the_mean_advantage_and_kl_is_0(lin
 
 
 def test_near_the_old_policy_the_surrogates_have_one_slope_and_kl_has_none(line: dict[str, np.ndarray]) -> None:
-    slope = {name: (at(line, 0.05)[name] - at(line, -0.05)[name]) / 0.1 for name in INTERPOLATION_COLUMNS}
+    slope = {name: (at(line, 0.05)[name] - at(line, -0.05)[name]) / 0.1 for name in COLUMNS}
     assert slope["cpi"] > 0
     assert slope["clipped"] == pytest.approx(slope["cpi"], rel=0.05)
     assert slope["clip"] == pytest.approx(slope["cpi"], rel=0.05)
@@ -68,21 +69,21 @@ def test_at_the_new_policy_kl_is_the_one_of_the_first_update(run: Outcome, line:
     assert at(line, 1)["kl"] == pytest.approx(table(run.folder / "updates.csv")["kl"][0], rel=1e-4)
 
 
-def test_recording_changes_neither_the_run_nor_its_folder(run: Outcome, tmp_path: Path) -> None:
+def test_recording_does_not_change_the_bits_of_a_run(run: Outcome, tmp_path: Path) -> None:
     other = trained(tmp_path)
-    assert other.folder.name == run.folder.name
+    assert other.folder.name != run.folder.name  # what a run records is part of what it is
     assert (other.folder / "episodes.csv").read_bytes() == (run.folder / "episodes.csv").read_bytes()
     assert not (other.folder / "interpolation.csv").exists()
 
 
 def test_runs_that_clip_nothing_have_the_same_line_three_times(tmp_path: Path) -> None:
-    line = table(trained(tmp_path, "interpolation=true", "surrogate=none").folder / "interpolation.csv")
+    line = table(trained(tmp_path, RECORD, "surrogate=none").folder / "interpolation.csv")
     np.testing.assert_allclose(line["clip"], line["cpi"])
     np.testing.assert_allclose(line["clipped"], line["cpi"])
 
 
 def test_a_run_that_begins_beside_one_that_goes_on_has_the_same_line(run: Outcome, tmp_path: Path) -> None:
-    runs = [compose([*SMALL, "interpolation=true", f"seed={seed}", f"outputs={tmp_path}"]) for seed in (1, 0)]
+    runs = [compose([*SMALL, RECORD, f"seed={seed}", f"outputs={tmp_path}"]) for seed in (1, 0)]
     asked = iter([False, False, True])
     with pytest.raises(Interrupted):
         train(runs[:1], stop=lambda: next(asked))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,22 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
+from ppo.algorithms.ppo.learner import PPOLearner
 from ppo.config.compose import compose
+from ppo.data import Moment
 from ppo.networks.flat import FlatNetwork
-from tests.ppo.algorithms.fakes import START, Spy, learn, make_filter, make_learner, make_rollout
+from tests.ppo.algorithms.fakes import (
+    SMALL,
+    SPEC,
+    START,
+    Spy,
+    learn,
+    make_filter,
+    make_learner,
+    make_rollout,
+    of_algorithm,
+)
+from tests.ppo.handmade import learner_of
 
 
 def policy(network: FlatNetwork, theta: Tensor, obs: Tensor) -> Independent:
@@ -32,7 +46,7 @@ def test_table_3_makes_320_adam_steps_per_iteration() -> None:
     learn(learner, make_rollout(2048))
     assert learner.adam.steps.tolist() == [320, 320, 320]
     assert len(spy.samples) == 320
-    assert {s.shape[:2] for s in spy.samples} == {(3, 64)}
+    assert {s.obs.shape[:2] for s in spy.samples} == {(3, 64)}
 
 
 def test_every_sample_is_used_once_per_epoch_in_an_order_of_its_own() -> None:
@@ -41,7 +55,8 @@ def test_every_sample_is_used_once_per_epoch_in_an_order_of_its_own() -> None:
     rollout.action[..., 0] = torch.from_numpy(number).float().reshape(3, 32, 2)
     spy = Spy(learner)
     learn(learner, rollout)
-    used = torch.stack(spy.samples)[..., 3].transpose(0, 1).reshape(3, 3, 64).numpy()  # [lane, epoch, sample]
+    actions = torch.stack([s.action[..., 0] for s in spy.samples])
+    used = actions.transpose(0, 1).reshape(3, 3, 64).numpy()  # [lane, epoch, sample]
     assert (np.sort(used, -1) == number[:, None]).all()
     orders = {tuple(epoch % 64) for lane in used for epoch in lane}
     assert len(orders) == 9
@@ -52,7 +67,7 @@ def test_runs_of_one_seed_are_shuffled_alike() -> None:
     learner = make_learner(lanes=(["seed=4"], ["seed=4"], ["seed=5"]))
     spy = Spy(learner)
     learn(learner, make_rollout()._replace(obs=np.broadcast_to(np.arange(33.0)[None, :, None, None], (3, 33, 1, 3))))
-    first, second, third = torch.stack(spy.samples, 1)[..., 0]
+    first, second, third = torch.stack([s.obs[..., 0] for s in spy.samples], 1)
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
 
@@ -68,8 +83,8 @@ def test_at_the_first_minibatch_the_ratio_is_one_although_the_filter_has_moved()
     samples, raw = spy.samples[0], rollout.obs[:, :-1, 0]
     old, new = (torch.from_numpy(f(raw)) for f in (behaviour, obs_filter))
     for lane, theta in enumerate(spy.theta[0]):
-        now = logp(theta, samples[lane, :, :3], samples[lane, :, 3:5])
-        assert (torch.exp(now - samples[lane, :, 9]) - 1).abs().max() < 1e-6
+        now = logp(theta, samples.obs[lane], samples.action[lane])
+        assert (torch.exp(now - samples.logp_old[lane]) - 1).abs().max() < 1e-6
         action = rollout.action[lane, :, 0]  # under the filter that acted it had another probability
         ratio = torch.exp(logp(theta, new[lane], action) - logp(theta, old[lane], action))
         assert (ratio - 1).abs().max() > 1e-3
@@ -81,8 +96,8 @@ def test_every_minibatch_holds_the_old_policy_of_its_own_samples() -> None:
     learn(learner, rollout, obs_filter=obs_filter)
     for samples in spy.samples:
         for lane in range(3):
-            dist = learner.network.policy(theta_old[lane], samples[lane, :, :3])
-            torch.testing.assert_close(samples[lane, :, 5:9], dist)
+            dist = learner.network.policy(theta_old[lane], samples.obs[lane])
+            torch.testing.assert_close(samples.dist_old[lane], dist)
     assert not torch.equal(learner.theta, theta_old)
 
 
@@ -121,8 +136,11 @@ def test_at_the_end_of_a_linear_schedule_nothing_moves() -> None:
     assert torch.equal(learner.theta, before)
 
 
-def test_at_the_end_of_a_linear_schedule_an_absent_clip_is_still_absent() -> None:
-    columns = learn(make_learner("epsilon_schedule=linear", lanes=[["surrogate=none"]] * 3), make_rollout(), np.ones(3))
+def test_near_the_end_of_a_linear_schedule_an_absent_clip_is_still_absent() -> None:
+    unclipped = compose([*of_algorithm(SMALL), "surrogate=none"])
+    algorithm = replace(unclipped.algorithm, epsilon_schedule="linear")  # on the command line it is refused
+    learner = learner_of([replace(unclipped, algorithm=algorithm)] * 3, SPEC)
+    columns = learn(learner, make_rollout(), np.full(3, 0.999))
     assert (columns["epsilon"] == math.inf).all()
 
 
@@ -135,7 +153,7 @@ def test_a_runs_coefficients_reach_its_steps() -> None:
     assert c.c1.tolist() == pytest.approx([0.5, 1, 1])
     assert c.c2.tolist() == pytest.approx([0.01, 0, 0])
     assert c.adam_epsilon.tolist() == pytest.approx([1e-8, 1e-5, 1e-5])
-    assert c.beta.tolist() == [3, 0, 0]
+    assert spy.beta[0] == [3, 0, 0]
     assert c.epsilon.tolist() == pytest.approx([math.inf, 0.2, 0.2])
     assert c.max_grad_norm.tolist() == [0.5] * 3
     assert c.value_clip.tolist() == pytest.approx([0.2] * 3)
@@ -144,19 +162,23 @@ def test_a_runs_coefficients_reach_its_steps() -> None:
 # -- beta --------------------------------------------------------------------------------------------------------------
 
 
+def betas(learner: PPOLearner) -> list[float]:
+    return [learner.objectives.of(lane, "beta", absent=0.0) for lane in range(3)]
+
+
 def test_an_adaptive_beta_moves_after_the_iteration_and_is_used_in_the_next_one_only() -> None:
     still, wild = ["surrogate=kl_adaptive", "algorithm.lr=1e-12"], ["surrogate=kl_adaptive", "algorithm.lr=0.3"]
     fixed = ["surrogate=kl_fixed", "algorithm.lr=0.3", "surrogate.beta=10"]
     learner = make_learner(lanes=(still, wild, fixed))
     spy = Spy(learner)
     for beta in ([1, 1, 10], [0.5, 2, 10]):
-        spy.coefficients.clear()
+        spy.beta.clear()
         columns = learn(learner, make_rollout())
         assert columns["kl"][0] < 0.01 / 1.5
         assert columns["kl"][1] > 0.01 * 1.5
         assert columns["beta"].tolist() == beta
-        assert {tuple(c.beta.tolist()) for c in spy.coefficients} == {tuple(beta)}
-    assert learner.beta.tolist() == [0.25, 4, 10]
+        assert set(map(tuple, spy.beta)) == {tuple(beta)}
+    assert betas(learner) == [0.25, 4, 10]
 
 
 # -- what is recorded --------------------------------------------------------------------------------------------------
@@ -180,7 +202,8 @@ def test_objective_and_value_loss_are_means_over_all_minibatches() -> None:
     rollout = make_rollout()
     batch = learner.estimate_advantages(rollout, make_filter())
     obs_filter = make_filter()
-    columns = learner.update(batch, obs_filter, START)
+    obs_filter.update(rollout)
+    columns = learner.update(batch, Moment(START, obs_filter))
     obs = torch.from_numpy(obs_filter(rollout.obs[:, :-1, 0]))
     for lane in range(3):
         value = learner.network.value(learner.theta[lane], obs[lane]).numpy()
@@ -236,6 +259,6 @@ def test_a_lane_put_back_into_another_pack_goes_on_with_the_same_bits() -> None:
         resumed.orders[lane].bit_generator.state = straight.orders[lane].bit_generator.state
     first, second = (learn(learner, make_rollout(seed=1)) for learner in (straight, resumed))
     assert torch.equal(straight.theta, resumed.theta)
-    assert torch.equal(straight.beta, resumed.beta)
+    assert betas(straight) == betas(resumed) != [1.0, 0.0, 0.0]
     assert all(np.array_equal(first[k], second[k], equal_nan=True) for k in first)
     torch.testing.assert_close(straight.actor.head, resumed.actor.head, rtol=0, atol=0)

@@ -11,9 +11,6 @@ from torch import Tensor
 
 from ppo.algorithms.ppo.learner import PPOLearner
 from ppo.config.compose import compose
-from ppo.envs.base import Spec
-from ppo.networks.flat import FlatNetwork
-from ppo.streams import make_streams
 from tests.ppo.algorithms.fakes import (
     Spy,
     coefficients,
@@ -21,10 +18,12 @@ from tests.ppo.algorithms.fakes import (
     make_learner,
     make_rollout,
     make_step,
+    of_algorithm,
     parameters,
     random_samples,
     take,
 )
+from tests.ppo.handmade import choice, learner_of
 
 # -- stepsize ----------------------------------------------------------------------------------------------------------
 
@@ -75,17 +74,9 @@ def test_a_lane_put_back_into_another_pack_has_the_stepsize_it_had() -> None:
     np.testing.assert_array_equal(again["lr"], straight.lr[[1, 2, 0]])
 
 
-def test_a_state_of_before_stepsizes_were_kept_has_the_one_of_its_config() -> None:
-    learner = make_learner(lanes=(LINEAR, [], []))
-    state = learner.get_state(0)
-    assert state.pop("lr") == 1e-3
-    learner.set_state(0, state)
-    assert learner.lr.tolist() == [1e-3, 3e-4, 3e-4]
-
-
 # -- log-std -----------------------------------------------------------------------------------------------------------
 
-ANNEALED = ["network.log_std=-0.7", "network.log_std_final=-1.6", "lr=0.01", "c2=0.01"]  # c2: it would like to grow
+ANNEALED = ["log_std=-0.7", "log_std_final=-1.6", "lr=0.01", "c2=0.01"]  # c2: it would like to grow
 
 
 def log_std(learner: PPOLearner) -> Tensor:
@@ -127,7 +118,7 @@ def test_an_annealed_log_std_is_not_trained() -> None:
 
 
 def test_without_a_final_value_log_std_is_trained() -> None:
-    learner = make_learner("network.log_std=-0.7", "lr=0.01", "c2=0.01")
+    learner = make_learner("log_std=-0.7", "lr=0.01", "c2=0.01")
     learn(learner, make_rollout())
     assert (learner.network.unflatten(learner.adam.m)["log_std"] != 0).all()
     assert (log_std(learner) != -0.7).all()
@@ -135,7 +126,7 @@ def test_without_a_final_value_log_std_is_trained() -> None:
 
 def test_the_gradients_norm_and_its_bound_leave_an_annealed_log_std_out() -> None:
     network, trained = make_step("max_grad_norm=0.5")
-    _, annealed = make_step("max_grad_norm=0.5", "network.log_std_final=-1.6")
+    _, annealed = make_step("max_grad_norm=0.5", "log_std_final=-1.6")
     theta = parameters(network)
     samples = random_samples(network, parameters(network, 1))
     _, adam, stats = take(trained, theta, samples, coefficients(max_grad_norm=1e9))
@@ -150,15 +141,13 @@ def test_the_gradients_norm_and_its_bound_leave_an_annealed_log_std_out() -> Non
 def test_the_actor_acts_with_the_annealed_deviation() -> None:
     learner = make_learner(*ANNEALED, lanes=[["total_steps=32"]] * 3)
     learn(learner, make_rollout())
-    push = learner.actor.push(np.ones((3, 1, 1, 2), np.float32))
-    np.testing.assert_allclose(push, math.exp(-1.6), rtol=1e-6)
+    noise = learner.actor.noise(np.ones((3, 1, 1, 2), np.float32))
+    np.testing.assert_allclose(noise, math.exp(-1.6), rtol=1e-6)
 
 
 def test_choices_have_no_deviation_to_anneal() -> None:
-    config = compose([f"algorithm.{o}" for o in (*ANNEALED, "horizon=32", "minibatch_size=8", "network.hidden=[4]")])
-    network = FlatNetwork(Spec(3, 2, True, np.zeros(1), np.ones(1)), config.algorithm.network)
-    theta = torch.stack([network.init(torch.Generator().manual_seed(i)) for i in range(3)])
-    learner = PPOLearner([config] * 3, network, theta, [make_streams(i, 1) for i in range(3)])
+    shared = of_algorithm([*ANNEALED, "horizon=32", "minibatch_size=8", "network.hidden=[4]"])
+    learner = learner_of([compose([*shared, f"seed={seed}"]) for seed in range(3)], choice(3, 2))
     rollout = make_rollout()
-    choices = rollout._replace(action=(rollout.action[..., :1] > 0).float())
-    assert learn(learner, choices)["skipped"].tolist() == [0, 0, 0]
+    chosen = rollout._replace(action=(rollout.action[..., :1] > 0).float())
+    assert learn(learner, chosen)["skipped"].tolist() == [0, 0, 0]

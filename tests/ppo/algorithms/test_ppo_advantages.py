@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.collect import Rollout
-from ppo.envs.base import Floats
+from ppo.data import Floats, Rollout
 from ppo.learning.filters import RewardFilter
 from tests.ppo.algorithms.fakes import make_filter, make_learner, make_rollout
+from tests.ppo.handmade import rollout_of
 
 
 def test_values_are_those_of_rollout_time_before_the_filter_moves() -> None:
     learner, rollout, obs_filter = make_learner(), make_rollout(), make_filter()
-    obs_filter.update(np.random.default_rng(9).normal(5.0, 2.0, (3, 100, 3)))
+    obs_filter.update(rollout_of(np.random.default_rng(9).normal(5.0, 2.0, (3, 100, 3))))
     batch = learner.estimate_advantages(rollout, obs_filter)
     seen = torch.from_numpy(obs_filter(rollout.obs[:, :-1, 0]))
     for lane in range(3):
@@ -54,7 +54,7 @@ def both_readings_of_a_time_limit(lam: float) -> tuple[Floats, Floats, Rollout, 
         make_learner("normalize_adv=none", f"lam={lam}", f"time_limit={reading}")
         for reading in ("terminal", "bootstrap")
     )
-    assert (cuts.keep_final, bootstraps.keep_final) == (False, True)
+    assert (cuts.rollout.keep_final, bootstraps.rollout.keep_final) == (False, True)
     terminal = cuts.estimate_advantages(rollout._replace(final_obs=None), obs_filter).adv
     bootstrap = bootstraps.estimate_advantages(rollout, obs_filter).adv
     final = torch.from_numpy(obs_filter(rollout.final_obs[:, :, 0]))

@@ -13,17 +13,17 @@ from torch.func import vmap
 
 from ppo.algorithms.ppo.step import Samples, Stats
 from ppo.learning.adam import AdamState
-from ppo.learning.surrogates import OBJECTIVES
 from tests.ppo.algorithms.fakes import (
     BETA,
     DOUBLE,
     EPSILON,
+    SURROGATES,
     coefficients,
     gradient,
     make_step,
     parameters,
     random_samples,
-    rows,
+    stacked,
     take,
 )
 
@@ -64,7 +64,7 @@ def objective_by_hand(name: str, log_ratio: Tensor, adv: Tensor, kl: Tensor) -> 
         "none": ratio * adv,
         "clip": torch.min(ratio * adv, torch.clip(ratio, 1 - EPSILON, 1 + EPSILON) * adv),
         "clip_log": torch.min(ratio * adv, torch.clip(log_ratio, -EPSILON, EPSILON).exp() * adv),
-        "clip_log_objective": torch.min(
+        "clip_log objective": torch.min(
             log_ratio * adv, torch.clip(log_ratio, math.log(1 - EPSILON), math.log(1 + EPSILON)) * adv
         ),
         "kl_fixed": ratio * adv - BETA * kl,
@@ -83,14 +83,14 @@ def loss_by_hand(name: str, model: ByHand, old: ByHand, s: Samples) -> Tensor:
 
 def test_a_step_of_a_mixed_pack_equals_autograd_and_torchs_adam_on_each_run_built_by_hand() -> None:
     network, step = make_step()
-    names = list(OBJECTIVES)
+    names = list(SURROGATES)
     theta_old = [parameters(network, seed) for seed in range(len(names))]
     samples = [random_samples(network, old, seed=10 + i) for i, old in enumerate(theta_old)]
     theta = [old + 0.1 * parameters(network, 20 + i) for i, old in enumerate(theta_old)]
     packed = torch.stack(theta)
     c = torch.stack([coefficients(name, c1=C1, c2=C2) for name in names])
     totals = torch.zeros(len(names), len(Stats._fields), dtype=DOUBLE)
-    new, adam, totals = vmap(step)(packed, AdamState.zeros(packed), totals, torch.stack([*map(rows, samples)]), c)
+    new, adam, totals = vmap(step)(packed, AdamState.zeros(packed), totals, stacked(samples), c)
 
     for i, name in enumerate(names):
         model, old = (ByHand(network.unflatten(t[i])) for t in (theta, theta_old))
@@ -106,7 +106,7 @@ def test_a_step_of_a_mixed_pack_equals_autograd_and_torchs_adam_on_each_run_buil
         assert Stats(*totals[i]).skipped == 0
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", SURROGATES)
 def test_at_the_old_policy_every_surrogate_has_the_policy_gradient(name: str) -> None:
     network, step = make_step()
     theta = parameters(network)

@@ -11,11 +11,20 @@ from torch import Tensor
 from torch.distributions import Normal
 from torch.func import vmap
 
-from ppo.algorithms.ppo.step import Samples, Stats
+from ppo.algorithms.ppo.step import Rows, Samples, Stats
 from ppo.learning.adam import AdamState, in_place
-from ppo.learning.surrogates import OBJECTIVES
 from ppo.networks.flat import FlatNetwork
-from tests.ppo.algorithms.fakes import DOUBLE, coefficients, gradient, make_step, parameters, random_samples, rows, take
+from tests.ppo.algorithms.fakes import (
+    DOUBLE,
+    SURROGATES,
+    coefficients,
+    gradient,
+    make_step,
+    parameters,
+    random_samples,
+    stacked,
+    take,
+)
 
 # -- the terms of equation (9) -----------------------------------------------------------------------------------------
 
@@ -129,7 +138,7 @@ def test_statistics_are_added_to_those_of_earlier_steps() -> None:
     network, step = make_step()
     theta, samples = parameters(network), random_samples(network, parameters(network, 1))
     totals = torch.full((len(Stats._fields),), 100.0, dtype=DOUBLE)
-    after = step(theta, AdamState.zeros(theta), totals, rows(samples), coefficients())[2]
+    after = step(theta, AdamState.zeros(theta), totals, Rows.of(samples), coefficients())[2]
     torch.testing.assert_close(after - 100, torch.stack(take(step, theta, samples, coefficients())[2]))
 
 
@@ -138,7 +147,7 @@ def test_in_place_a_step_writes_over_its_state() -> None:
     theta, samples = parameters(network), random_samples(network, parameters(network, 1))
     new_theta, new_adam, stats = take(step, theta, samples, coefficients())
     adam, totals = AdamState.zeros(theta), torch.zeros(len(Stats._fields), dtype=DOUBLE)
-    assert in_place(step)(theta, adam, totals, rows(samples), coefficients()) is None
+    assert in_place(step)(theta, adam, totals, Rows.of(samples), coefficients()) is None
     assert torch.equal(theta, new_theta)
     assert all(torch.equal(a, b) for a, b in zip(adam, new_adam, strict=True))
     assert torch.equal(totals, torch.stack(stats))
@@ -155,7 +164,7 @@ def test_a_gradient_that_is_not_finite_skips_the_step_bit_for_bit_and_is_counted
     _, adam, _ = take(step, theta, samples, coefficients())  # moments that are not zero
     getattr(samples, where)[7] = math.nan if where == "obs" else bad
     totals = torch.zeros(len(Stats._fields), dtype=DOUBLE)
-    same_theta, same_adam, totals = step(theta, adam, totals, rows(samples), coefficients())
+    same_theta, same_adam, totals = step(theta, adam, totals, Rows.of(samples), coefficients())
     assert torch.equal(same_theta, theta)
     assert all(torch.equal(a, b) for a, b in zip(same_adam, adam, strict=True))
     assert Stats(*totals).skipped == 1
@@ -165,9 +174,10 @@ def test_a_gradient_that_is_not_finite_skips_the_step_bit_for_bit_and_is_counted
 def test_a_lane_of_nan_leaves_its_mates_bit_identical() -> None:
     network, step = make_step()
     theta = torch.stack([parameters(network, i) for i in range(3)])
-    clean = torch.stack([rows(random_samples(network, parameters(network, 5 + i), seed=i)) for i in range(3)])
-    broken = clean.clone()
-    broken[1] = math.nan
+    clean = stacked([random_samples(network, parameters(network, 5 + i), seed=i) for i in range(3)])
+    broken = Rows(*(column.clone() for column in clean))
+    for column in broken:
+        column[1] = math.nan
     c = torch.stack([coefficients(name) for name in ("none", "clip", "kl_fixed")])
     totals = torch.zeros(3, len(Stats._fields), dtype=DOUBLE)
     (a, adam_a, _), (b, adam_b, totals) = (
@@ -186,7 +196,7 @@ def test_a_kl_that_overflows_stops_a_penalised_run_only() -> None:
     dist_old = samples.dist_old.clone()
     dist_old[:, 2:] = 1000.0  # log standard deviations
     overflowing = samples._replace(dist_old=dist_old)
-    skipped = {n: take(step, theta, overflowing, coefficients(n))[2].skipped.item() for n in OBJECTIVES}
+    skipped = {n: take(step, theta, overflowing, coefficients(n))[2].skipped.item() for n in SURROGATES}
     assert {name for name, count in skipped.items() if count} == {"kl_fixed", "kl_adaptive"}
 
 
@@ -209,7 +219,7 @@ def test_the_penalised_optimum_of_a_gaussian_bandit_is_where_calculus_puts_it() 
     network.unflatten(theta)["log_std"].fill_(math.log(sigma))
     c = torch.stack([coefficients("kl_fixed", beta=beta, lr=0.02, c1=0.0, adam_epsilon=1e-5) for beta in betas])
     adam, totals = AdamState.zeros(theta), torch.zeros(len(betas), len(Stats._fields), dtype=DOUBLE)
-    packed = rows(samples).expand(len(betas), -1, -1)
+    packed = stacked([samples] * len(betas))
     for _ in range(150):
         theta, adam, totals = vmap(step)(theta, adam, totals, packed, c)
 

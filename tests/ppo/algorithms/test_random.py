@@ -5,23 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ppo.algorithms import make_learner
 from ppo.algorithms.random.learner import RandomLearner
-from ppo.collect import PolicyActor, UniformActor
 from ppo.config.compose import compose
-from ppo.envs.base import Spec
-from ppo.learning.filters import ObsFilter
-from ppo.networks.flat import FlatNetwork
-from ppo.streams import make_streams
-
-SPEC = Spec(3, 2, False, -np.ones(2), np.ones(2))
+from ppo.data import Moment
+from ppo.networks.acting import PolicyActor, UniformActor
+from tests.ppo.handmade import box, filter_of, learner_of
 
 
 def random_learner(policy: str) -> RandomLearner:
     config = compose(["algorithm=random", f"algorithm.policy={policy}"])
-    network = FlatNetwork(SPEC, config.algorithm.network)
-    theta = network.init(torch.Generator().manual_seed(0)).expand(3, -1).clone()
-    learner = make_learner([config] * 3, network, theta, [make_streams(0, 1)] * 3)
+    learner = learner_of([config] * 3, box(3, 2))
     assert isinstance(learner, RandomLearner)
     return learner
 
@@ -32,13 +25,17 @@ def test_untrained_acts_with_the_network_and_uniform_within_the_bounds() -> None
 
 
 def test_a_random_policy_never_learns() -> None:
-    learner, obs_filter = random_learner("untrained"), ObsFilter(3, 3, enabled=True)
+    learner, obs_filter = random_learner("untrained"), filter_of(3, 3)
     before = learner.theta.clone()
     rollout = object()
     assert learner.estimate_advantages(rollout, obs_filter) is rollout
-    assert learner.update(rollout, obs_filter, np.zeros(3)) == {}
+    assert learner.update(rollout, Moment(np.zeros(3), obs_filter)) == {}
     assert torch.equal(learner.theta, before)
-    assert (obs_filter.count == ObsFilter(3, 3, enabled=True).count).all()
+
+
+def test_its_observations_are_seen_as_before_the_first_update_of_a_policy_that_learns() -> None:
+    config = compose(["algorithm=random"])
+    assert config.algorithm.filtering == "initial"
 
 
 def test_its_parameters_can_be_looked_at_in_a_checkpoint() -> None:

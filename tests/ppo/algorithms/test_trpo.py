@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from ppo.config.compose import compose
+from ppo.data import Moment
 from tests.ppo.algorithms.baseline_fakes import (
     START,
     Spy,
@@ -35,7 +36,7 @@ def entries(learner: Any, *names: str) -> Tensor:
 def judge(learner: Any, theta_old: Tensor, theta: Tensor, lane: int, adv: np.ndarray) -> tuple[float, float]:
     """The surrogate's gain and mean KL[old, new] of `make_rollout`, in double precision and by torch's Gaussians."""
     rollout, obs_filter = make_rollout(), make_filter()
-    obs_filter.update(rollout.obs[:, :-1, 0])
+    obs_filter.update(rollout)
     obs, action = filtered(obs_filter, rollout)[lane], actions(rollout)[lane]
     old, new = (policy(learner.network, t.double(), obs) for t in (theta_old, theta))
     ratio = torch.exp(new.log_prob(action) - old.log_prob(action))
@@ -48,7 +49,7 @@ def judge(learner: Any, theta_old: Tensor, theta: Tensor, lane: int, adv: np.nda
 
 def test_the_largest_halving_that_is_no_worse_and_within_the_slack_is_taken() -> None:
     lanes = [[f"algorithm.max_kl={k}", f"algorithm.kl_slack={s}"] for k, s in zip(MAX_KL, SLACK, strict=True)]
-    learner = make_learner("trpo", "network.policy_scale=1", "fisher_stride=1", lanes=lanes)
+    learner = make_learner("trpo", "policy_scale=1", "fisher_stride=1", lanes=lanes)
     search, before = Spy(learner, "_line_search"), learner.theta.clone()
     adv = learner.estimate_advantages(make_rollout(), make_filter()).adv
     columns = learn(learner, make_rollout())
@@ -73,7 +74,7 @@ def test_the_largest_halving_that_is_no_worse_and_within_the_slack_is_taken() ->
 def test_a_strict_slack_turns_back_what_the_published_one_lets_pass() -> None:
     kl = {}
     for slack in (1.0, 1.5):
-        learner = make_learner("trpo", f"kl_slack={slack}", "max_kl=0.1", "network.policy_scale=1")
+        learner = make_learner("trpo", f"kl_slack={slack}", "max_kl=0.1", "policy_scale=1")
         kl[slack] = learn(learner, make_rollout())["kl"]
     assert (kl[1.0] <= 0.1).all()
     assert ((kl[1.5] > 0.1) & (kl[1.5] <= 0.15)).any()
@@ -132,7 +133,8 @@ def test_without_an_advantage_nothing_moves(adv: float) -> None:
     batch = learner.estimate_advantages(make_rollout(), obs_filter)
     batch.adv[1] = adv
     before = entries(learner, "policy", "log_std")
-    columns = learner.update(batch, obs_filter, START)
+    obs_filter.update(make_rollout())
+    columns = learner.update(batch, Moment(START, obs_filter))
     after = entries(learner, "policy", "log_std")
     assert torch.equal(after[1], before[1])
     assert (after[[0, 2]] != before[[0, 2]]).any(-1).all()
@@ -144,7 +146,7 @@ def test_without_an_advantage_nothing_moves(adv: float) -> None:
 
 def test_trpo_moves_log_std_and_trpo_2017_leaves_it_also_side_by_side() -> None:
     assert compose(["algorithm=trpo_2017"]).algorithm.train_log_std is False
-    lanes = (["algorithm=trpo_2017"], ["algorithm=trpo"], ["algorithm=trpo_2017", "algorithm.network.log_std=0"])
+    lanes = (["algorithm=trpo_2017"], ["algorithm=trpo"], ["algorithm=trpo_2017", "algorithm.lam=0.9"])
     learner = make_learner("trpo", lanes=lanes)
     for seed in range(3):
         learn(learner, make_rollout(seed=seed))

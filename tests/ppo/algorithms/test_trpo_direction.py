@@ -156,7 +156,7 @@ class Step(NamedTuple):
 
 def natural_step(*overrides: str, lanes: Sequence[Sequence[str]] = ((), (), ())) -> Step:
     """Of three lanes with the same experience."""
-    learner = make_learner("trpo", "network.policy_scale=1", *overrides, lanes=[[*lane, "seed=0"] for lane in lanes])
+    learner = make_learner("trpo", "policy_scale=1", *overrides, lanes=[[*lane, "seed=0"] for lane in lanes])
     gradient, search = Spy(learner, "_gradient"), Spy(learner, "_line_search")
     learn(learner, alike(make_rollout()))
     (theta, obs, *_), (slope, _) = gradient.calls[0]

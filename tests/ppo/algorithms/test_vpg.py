@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from ppo.config.compose import compose
-from ppo.envs.base import Floats
+from ppo.data import Floats, Moment
 from ppo.learning.adam import adapt_stepsize
 from tests.ppo.algorithms.baseline_fakes import (
     START,
@@ -73,7 +73,7 @@ def test_the_next_update_uses_the_stepsize_that_this_ones_kl_asks_for() -> None:
 def gradients(learner: Any, lane: int, theta: Tensor, adv: Floats) -> tuple[Tensor, Tensor]:
     """Of L^PG, equation (2), and of L^CPI, equation (6), at the old policy, from what counts; in double precision."""
     rollout, obs_filter = whole_episodes(), make_filter()
-    obs_filter.update(rollout.obs[:, :-1, 0], rollout.stepped[:, :, 0])
+    obs_filter.update(rollout)
     counts, result = STEPS[lane][0], []
     obs, action = (x[lane, :counts] for x in (filtered(obs_filter, rollout), actions(rollout)))
     weight = torch.from_numpy(adv[lane, :counts])
@@ -129,7 +129,8 @@ def test_a_run_without_a_gradient_skips_its_step_and_its_mates_take_theirs() -> 
     before, obs_filter = ill.theta.clone(), make_filter()
     batch = ill.estimate_advantages(whole_episodes(), obs_filter)
     batch.adv[1] = math.nan
-    columns = ill.update(batch, obs_filter, START)
+    obs_filter.update(whole_episodes())
+    columns = ill.update(batch, Moment(START, obs_filter))
     learn(healthy, whole_episodes())
     of_policy = ill.network.part("policy", "log_std")
     assert columns["skipped"].tolist() == [0, 1, 0]
@@ -146,7 +147,8 @@ def test_the_value_function_is_used_before_it_is_fitted() -> None:
     start, fit = learner.theta.clone(), Spy(learner, "value_fit")
     obs = filtered(obs_filter, whole_episodes())
     batch = learner.estimate_advantages(whole_episodes(), obs_filter)
-    learner.update(batch, obs_filter, START)
+    obs_filter.update(whole_episodes())
+    learner.update(batch, Moment(START, obs_filter))
     between = fit.calls[0].arguments[0]
     of_policy, of_value = learner.network.part("policy", "log_std"), learner.network.part("value")
     assert torch.equal(between[:, of_value], start[:, of_value])
@@ -161,7 +163,7 @@ def test_the_value_function_is_used_before_it_is_fitted() -> None:
 def test_an_episode_that_was_cut_goes_on_with_the_value_of_where_it_was() -> None:
     rollout, obs_filter = whole_episodes(), make_filter()
     learner, terminal = make_learner("vpg"), make_learner("vpg", "time_limit=terminal")
-    assert (learner.keep_final, terminal.keep_final) == (True, False)
+    assert (learner.rollout.keep_final, terminal.rollout.keep_final) == (True, False)
     for lane, (count,) in enumerate(STEPS):
         rollout.truncated[lane, count - 1], rollout.terminated[lane, count - 1] = True, False
     bootstrap = learner.estimate_advantages(rollout, obs_filter)
@@ -178,7 +180,7 @@ def test_an_episode_that_was_cut_goes_on_with_the_value_of_where_it_was() -> Non
 
 @pytest.mark.parametrize("actors", [1, 4])
 def test_each_actor_plays_whole_episodes_until_it_has_more_than_its_share_of_the_batch(actors: int) -> None:
-    length = make_learner("vpg", "batch_steps=100", f"num_actors={actors}").length
+    length = make_learner("vpg", "batch_steps=100", f"num_actors={actors}").rollout.length
     assert length.episodes_after == 100 // actors
     assert length.horizon == 100 // actors + 20  # at its share's last step an episode of 20 may begin
 
@@ -200,7 +202,8 @@ def test_padding_has_no_influence_whatever_it_holds() -> None:
         padding = batch.weight == 0
         for column in (batch.adv, batch.value, batch.value_target, batch.action[:, :, 0].numpy()):
             column[padding] += nonsense
-        results.append(learner.update(batch, obs_filter, START))
+        obs_filter.update(whole_episodes())
+        results.append(learner.update(batch, Moment(START, obs_filter)))
     assert torch.equal(clean.theta, full_of_nonsense.theta)
     assert torch.equal(clean.adam.m, full_of_nonsense.adam.m)
     assert all(np.array_equal(results[0][key], results[1][key]) for key in results[0])

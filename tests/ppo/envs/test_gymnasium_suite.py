@@ -13,22 +13,28 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, Space
 
-from ppo import envs
-from ppo.envs.base import Floats
-from ppo.envs.gymnasium import GymnasiumSuite
+from ppo.config import choices
+from ppo.data import Floats
+from ppo.envs.base import Generators
+from ppo.envs.gymnasium.lockstep import GymnasiumLockStep
+from ppo.envs.gymnasium.schema import Gymnasium
 from ppo.errors import UserError
+
+
+def made(env_id: str, generators: Generators, time_limit: int | None = None) -> GymnasiumLockStep:
+    return Gymnasium(env_id, time_limit).make(generators, np.zeros(1 + len(generators), np.uint32))
 
 
 def make_generators(lanes: int, actors: int, seed: int = 0) -> list[list[np.random.Generator]]:
     return [[np.random.default_rng([seed, lane, actor]) for actor in range(actors)] for lane in range(lanes)]
 
 
-def random_actions(suite: GymnasiumSuite, steps: int, lanes: int, actors: int) -> Floats:
+def random_actions(suite: GymnasiumLockStep, steps: int, lanes: int, actors: int) -> Floats:
     rng = np.random.default_rng(99)
-    if suite.spec.discrete:
-        return rng.integers(suite.spec.action_size, size=(steps, lanes, actors, 1)).astype(np.float64)
-    scale = 3 * suite.spec.high  # beyond the bounds more often than not
-    return rng.normal(size=(steps, lanes, actors, suite.spec.action_size)).astype(np.float32) * scale
+    if suite.spec.action.discrete:
+        return rng.integers(suite.spec.action.size, size=(steps, lanes, actors, 1)).astype(np.float64)
+    scale = 3 * suite.spec.action.high  # beyond the bounds more often than not
+    return rng.normal(size=(steps, lanes, actors, suite.spec.action.size)).astype(np.float32) * scale
 
 
 class Probe(gymnasium.Env[Any, Any]):
@@ -61,20 +67,23 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Probe]]:
 def test_every_step_equals_stepping_the_environments_by_hand(env_id: str, time_limit: int | None) -> None:
     generators = make_generators(3, 2)
     by_hand = [[gymnasium.make(env_id, max_episode_steps=time_limit) for _ in lane] for lane in generators]
-    seeds = [[int(g.integers(2**31)) for g in lane] for lane in copy.deepcopy(generators)]
-    suite = envs.make("gymnasium", env_id, time_limit, generators)
-    assert isinstance(suite, GymnasiumSuite)
+    streams = copy.deepcopy(generators)
+    suite = choices.suite.find("gymnasium", "env.suite")(env_id, time_limit).make(generators, np.zeros(4, np.uint32))
+    assert isinstance(suite, GymnasiumLockStep)
     obs = suite.reset()
     for lane, actor in np.ndindex(3, 2):
-        np.testing.assert_array_equal(obs[lane, actor], by_hand[lane][actor].reset(seed=seeds[lane][actor])[0])
+        seed = int(streams[lane][actor].integers(2**31))
+        np.testing.assert_array_equal(obs[lane, actor], by_hand[lane][actor].reset(seed=seed)[0])
     episodes = 0
     for action in random_actions(suite, 100, 3, 2):
         step = suite.step(action)
         for at in np.ndindex(3, 2):
             env = by_hand[at[0]][at[1]]
-            a = int(action[at][0]) if suite.spec.discrete else action[at].astype(np.float32)
+            a = int(action[at][0]) if suite.spec.action.discrete else action[at].astype(np.float32)
             final_obs, reward, terminated, truncated, _ = env.step(a)
-            next_obs = env.reset()[0] if terminated or truncated else final_obs
+            next_obs = final_obs
+            if terminated or truncated:
+                next_obs = env.reset(seed=int(streams[at[0]][at[1]].integers(2**31)))[0]
             np.testing.assert_array_equal(step.final_obs[at], final_obs)
             np.testing.assert_array_equal(step.obs[at], next_obs)
             assert [step.reward[at], step.terminated[at], step.truncated[at]] == [reward, terminated, truncated]
@@ -83,7 +92,7 @@ def test_every_step_equals_stepping_the_environments_by_hand(env_id: str, time_l
 
 
 def test_a_restored_state_starts_new_episodes_the_same_ones_every_time() -> None:
-    original = GymnasiumSuite("CartPole-v1", make_generators(2, 2))
+    original = made("CartPole-v1", make_generators(2, 2))
     original.reset()
     for action in random_actions(original, 5, 2, 2):
         last = original.step(action)
@@ -92,7 +101,7 @@ def test_a_restored_state_starts_new_episodes_the_same_ones_every_time() -> None
     runs = []
     for lane in range(2):
         file.seek(0)
-        suite = GymnasiumSuite("CartPole-v1", make_generators(2, 2, seed=1 + lane))
+        suite = made("CartPole-v1", make_generators(2, 2, seed=1 + lane))
         suite.reset()
         obs = suite.set_state(lane, torch.load(file, weights_only=True))
         runs.append([obs, *(suite.step(action).obs[lane] for action in random_actions(suite, 60, 1, 2).repeat(2, 1))])
@@ -103,7 +112,7 @@ def test_a_restored_state_starts_new_episodes_the_same_ones_every_time() -> None
 
 
 def test_a_lane_that_is_not_active_never_changes() -> None:
-    suite = GymnasiumSuite("CartPole-v1", make_generators(3, 1))
+    suite = made("CartPole-v1", make_generators(3, 1))
     suite.reset()
     actions = random_actions(suite, 30, 3, 1)
     before = suite.step(actions[0])
@@ -118,28 +127,28 @@ def test_a_lane_that_is_not_active_never_changes() -> None:
 
 
 def test_choices_count_from_the_first_action_of_the_space(probe: type[Probe]) -> None:
-    suite = GymnasiumSuite("Probe-v0", make_generators(1, 2))
+    suite = made("Probe-v0", make_generators(1, 2))
     suite.reset()
     suite.step(np.array([[[0.0], [1.0]]]))
     assert probe.seen == [5, 6]
-    assert (suite.spec.action_size, suite.spec.discrete) == (3, True)
+    assert (suite.spec.action.size, suite.spec.action.discrete) == (3, True)
 
 
 def test_actions_are_sent_unclipped_in_the_shape_and_type_of_the_space(
     probe: type[Probe], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "action_space", Box(-1, 1, (2, 2), np.float32))
-    suite = GymnasiumSuite("Probe-v0", make_generators(1, 1))
+    suite = made("Probe-v0", make_generators(1, 1))
     suite.reset()
     suite.step(np.array([[[3.0, -4.0, 5.0, 0.5]]]))
     (action,) = probe.seen
     assert action.dtype == np.float32
     np.testing.assert_array_equal(action, [[3.0, -4.0], [5.0, 0.5]])
-    np.testing.assert_array_equal(suite.spec.high, np.ones(4))
+    np.testing.assert_array_equal(suite.spec.action.high, np.ones(4))
 
 
 def test_an_exception_takes_out_its_own_lane_only(probe: type[Probe]) -> None:
-    suite = GymnasiumSuite("Probe-v0", make_generators(3, 1))
+    suite = made("Probe-v0", make_generators(3, 1))
     suite.reset()
     first = suite.step(np.zeros((3, 1, 1)))
     second = suite.step(np.array([0.0, 2.0, 0.0]).reshape(3, 1, 1))
@@ -152,7 +161,7 @@ def test_an_exception_takes_out_its_own_lane_only(probe: type[Probe]) -> None:
 
 
 def test_an_exception_of_one_actor_stops_the_other_actors_of_its_lane_at_once(probe: type[Probe]) -> None:
-    suite = GymnasiumSuite("Probe-v0", make_generators(2, 3))
+    suite = made("Probe-v0", make_generators(2, 3))
     suite.reset()
     first = suite.step(np.zeros((2, 3, 1)))
     probe.seen.clear()
@@ -165,32 +174,19 @@ def test_an_exception_of_one_actor_stops_the_other_actors_of_its_lane_at_once(pr
     assert list(suite.failures) == [0]
 
 
-def test_unknown_ids_are_one_sentence_naming_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"^env\.id=CartPol-v1 is unknown to Gymnasium: did you mean CartPole-v1"):
-        envs.check("gymnasium", "CartPol-v1")
-    with pytest.raises(UserError, match=r"^env\.id=CartPole-v9 is unknown to Gymnasium: did you mean CartPole-v1"):
-        envs.make("gymnasium", "CartPole-v9", None, make_generators(1, 1))
-    with pytest.raises(
-        UserError, match=r"^env\.id=no such thing is unknown to Gymnasium: allowed is any id that .*\.$"
-    ):
-        envs.check("gymnasium", "no such thing")
-    with pytest.raises(UserError, match=r"^env\.id=nowhere:Env-v0 cannot be made: ModuleNotFoundError: .*\.$"):
-        envs.check("gymnasium", "nowhere:Env-v0")
-
-
 def test_spaces_that_cannot_be_trained_on_are_one_sentence(probe: type[Probe], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match=r"^env\.id=Blackjack-v1 cannot be .* observation space is Tuple\(.*Box of one"):
-        envs.check("gymnasium", "Blackjack-v1")
+    with pytest.raises(UserError, match=r"^env\.id=Blackjack-v1 is invalid: .*Box of one dimension.* not Tuple\("):
+        Gymnasium("Blackjack-v1", None).check()
     images: list[Space[Any]] = [Box(0, 255, (96, 96, 3), np.uint8), Dict({"a": Box(-1, 1, (1,))})]
     for space in images:
         monkeypatch.setattr(probe, "observation_space", space)
-        with pytest.raises(UserError, match=r"^env\.id=Probe-v0 cannot be trained on: .*Box of one dimension\.$"):
-            envs.make("gymnasium", "Probe-v0", None, make_generators(1, 1))
+        with pytest.raises(UserError, match=r"^env\.id=Probe-v0 is invalid: expected .*Box of one dimension, not "):
+            made("Probe-v0", make_generators(1, 1))
     monkeypatch.setattr(probe, "observation_space", Box(-1, 1, (1,)))
     for space in [MultiBinary(3), Box(0, 5, (2,), np.int64)]:
         monkeypatch.setattr(probe, "action_space", space)
-        with pytest.raises(UserError, match=r"action space is .*; allowed are Discrete and a Box of real numbers\.$"):
-            envs.check("gymnasium", "Probe-v0")
+        with pytest.raises(UserError, match=r"^env\.id=Probe-v0 is invalid: .*Discrete or a Box of real numbers, not "):
+            Gymnasium("Probe-v0", None).check()
 
 
 def test_an_environment_whose_own_code_fails_is_one_sentence(
@@ -201,4 +197,4 @@ def test_an_environment_whose_own_code_fails_is_one_sentence(
 
     monkeypatch.setattr(probe, "__init__", broken)
     with pytest.raises(UserError, match=r"^env\.id=Probe-v0 cannot be made: OSError: no licence\.$"):
-        envs.check("gymnasium", "Probe-v0")
+        Gymnasium("Probe-v0", None).check()

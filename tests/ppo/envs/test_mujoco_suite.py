@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from ppo import envs
-from ppo.envs.base import Floats, Step
-from ppo.envs.simulators.suite import MujocoSuite
+from ppo.config import choices
+from ppo.data import Floats
+from ppo.envs.base import Generators, Step
+from ppo.envs.simulators.lockstep import MujocoLockStep
+from ppo.envs.simulators.schema import Mujoco
 from ppo.envs.simulators.tasks import TASKS
 from ppo.errors import UserError
 
@@ -26,16 +28,20 @@ def make_generators(lanes: int, actors: int, seed: int = 0) -> list[list[np.rand
     return [[np.random.default_rng([seed, lane, actor]) for actor in range(actors)] for lane in range(lanes)]
 
 
-def started(task_id: str, lanes: int, actors: int) -> MujocoSuite:
-    suite = MujocoSuite(task_id, make_generators(lanes, actors))
+def made(task_id: str, generators: Generators, time_limit: int | None = None) -> MujocoLockStep:
+    return Mujoco(task_id, time_limit).make(generators, np.zeros(1 + len(generators), np.uint32))
+
+
+def started(task_id: str, lanes: int, actors: int) -> MujocoLockStep:
+    suite = made(task_id, make_generators(lanes, actors))
     suite.reset()
     return suite
 
 
-def random_actions(suite: MujocoSuite, steps: int, lanes: int, actors: int) -> Floats:
+def random_actions(suite: MujocoLockStep, steps: int, lanes: int, actors: int) -> Floats:
     """Half of the actors stay within the bounds most of the time, the others rarely do."""
     scale = np.resize([0.3, 3.0], (lanes, actors, 1))
-    return np.random.default_rng(99).normal(size=(steps, lanes, actors, suite.spec.action_size)) * scale
+    return np.random.default_rng(99).normal(size=(steps, lanes, actors, suite.spec.action.size)) * scale
 
 
 class Reference:
@@ -85,7 +91,7 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(("task_id", "time_limit"), [*((task, None) for task in TASKS), ("Walker2d-v5", 10)])
 def test_every_step_equals_gymnasium_bit_for_bit(task_id: str, time_limit: int | None) -> None:
     generators = make_generators(3, 2)
-    suite, reference = MujocoSuite(task_id, generators, time_limit), Reference(task_id, generators, time_limit)
+    suite, reference = made(task_id, generators, time_limit), Reference(task_id, generators, time_limit)
     assert suite.reset().tobytes() == reference.reset().tobytes()
     for action in random_actions(suite, 160, 3, 2):
         assert_same_bits(suite.step(action), reference.step(action))
@@ -104,7 +110,7 @@ def test_a_whole_episode_equals_gymnasium_to_its_time_limit_and_beyond() -> None
 def test_a_diverged_simulation_goes_on_as_gymnasiums_does(task_id: str) -> None:
     suite, reference = started(task_id, 1, 3), Reference(task_id, make_generators(1, 3))
     reference.reset()
-    actions = np.zeros((20, 1, 3, suite.spec.action_size))
+    actions = np.zeros((20, 1, 3, suite.spec.action.size))
     actions[5:8, :, 0], actions[5:8, :, 1], actions[5:8, :, 2] = np.nan, 1e30, -np.inf
     for action in actions:
         for ours, theirs in zip(suite.step(action), reference.step(action), strict=True):
@@ -123,14 +129,14 @@ def test_the_double_pendulum_equals_gymnasium_in_states_that_an_episode_rarely_r
 
 
 def test_reacher_ends_after_50_steps() -> None:
-    suite = envs.make("mujoco", "Reacher-v5", None, make_generators(1, 1))
+    suite = made("Reacher-v5", make_generators(1, 1))
     suite.reset()
     ends = [bool(suite.step(np.zeros((1, 1, 2))).truncated) for _ in range(100)]
     assert np.flatnonzero(ends).tolist() == [49, 99]
 
 
 def test_an_action_beyond_the_bounds_moves_like_the_bound_and_is_charged_in_full() -> None:
-    suite = MujocoSuite("HalfCheetah-v5", [[np.random.default_rng(0)], [np.random.default_rng(0)]])
+    suite = made("HalfCheetah-v5", [[np.random.default_rng(0)], [np.random.default_rng(0)]])
     suite.reset()
     for _ in range(20):
         step = suite.step(np.stack([np.ones((1, 6)), 10 * np.ones((1, 6))]))
@@ -141,14 +147,14 @@ def test_an_action_beyond_the_bounds_moves_like_the_bound_and_is_charged_in_full
 
 @pytest.mark.parametrize("task_id", TASKS)
 def test_a_restored_state_continues_bit_for_bit(task_id: str) -> None:
-    original = MujocoSuite(task_id, make_generators(3, 2), time_limit=40)
+    original = made(task_id, make_generators(3, 2), time_limit=40)
     original.reset()
     actions = random_actions(original, 90, 3, 2)
     for action in actions[:30]:
         original.step(action)
     states = [through_a_file(original.get_state(lane)) for lane in range(3)]
     # Other lanes, other generators, and simulators that have been elsewhere: nothing of them may be left.
-    restored = MujocoSuite(task_id, make_generators(3, 2, seed=1), time_limit=40)
+    restored = made(task_id, make_generators(3, 2, seed=1), time_limit=40)
     restored.reset()
     for action in actions[:7]:
         restored.step(-action)
@@ -165,7 +171,7 @@ def test_a_restored_state_continues_bit_for_bit(task_id: str) -> None:
 
 @pytest.mark.parametrize("task_id", TASKS)
 def test_a_restored_lane_that_is_not_active_stays_as_it_was(task_id: str) -> None:
-    original, restored = (MujocoSuite(task_id, make_generators(2, 2), time_limit=10) for _ in range(2))
+    original, restored = (made(task_id, make_generators(2, 2), time_limit=10) for _ in range(2))
     original.reset()
     actions = random_actions(original, 30, 2, 2)
     for action in actions[:20]:  # episodes end right here, where obs and final_obs differ
@@ -237,7 +243,7 @@ def test_an_exception_takes_out_its_own_lane_only(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_reset_that_fails_takes_out_its_own_lane_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    suite = MujocoSuite("InvertedPendulum-v5", make_generators(2, 1), time_limit=5)
+    suite = made("InvertedPendulum-v5", make_generators(2, 1), time_limit=5)
     suite.reset()
     real, calls = mujoco.mj_forward, []
 
@@ -254,7 +260,7 @@ def test_a_reset_that_fails_takes_out_its_own_lane_only(monkeypatch: pytest.Monk
 
 
 def test_returned_arrays_never_change_afterwards() -> None:
-    suite = MujocoSuite("InvertedPendulum-v5", make_generators(3, 1))
+    suite = made("InvertedPendulum-v5", make_generators(3, 1))
     first = suite.reset()
     kept: list[tuple[Any, Any]] = [(first, first.copy())]
     for t, action in enumerate(random_actions(suite, 30, 3, 1)):
@@ -279,21 +285,21 @@ def test_mujocos_warnings_go_to_the_log_and_nowhere_else(
 
 def test_sizes_bounds_and_time_limits_are_the_ones_gymnasium_registered() -> None:
     for task_id in TASKS:
-        spec, env = MujocoSuite(task_id, make_generators(1, 1)).spec, gymnasium.make(task_id)
-        assert (spec.obs_size,) == env.observation_space.shape
-        assert (spec.action_size,) == env.action_space.shape
-        assert not spec.discrete
-        np.testing.assert_array_equal(spec.low.astype(np.float32), env.action_space.low)  # type: ignore[attr-defined]
-        np.testing.assert_array_equal(spec.high.astype(np.float32), env.action_space.high)  # type: ignore[attr-defined]
+        spec, env = made(task_id, make_generators(1, 1)).spec, gymnasium.make(task_id)
+        assert spec.obs == (env.observation_space.shape, np.float64)
+        assert (spec.action.size,) == env.action_space.shape
+        assert not spec.action.discrete
+        np.testing.assert_array_equal(spec.action.low.astype(np.float32), env.action_space.low)  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(spec.action.high.astype(np.float32), env.action_space.high)  # type: ignore[attr-defined]
         assert TASKS[task_id].time_limit == gymnasium.spec(task_id).max_episode_steps
 
 
 def test_an_unknown_task_or_suite_is_one_sentence_naming_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"^env\.id=Hoper-v5 is unknown.*did you mean Hopper-v5\?.*Walker2d-v5\.$"):
-        envs.check("mujoco", "Hoper-v5")
-    with pytest.raises(UserError, match=r"^env\.id=Ant-v5 is unknown.*allowed: HalfCheetah-v5.*\.$"):
-        envs.make("mujoco", "Ant-v5", None, make_generators(1, 1))
-    with pytest.raises(UserError, match=r"^env\.suite=mujco is unknown: did you mean mujoco\? allowed: gymnasium"):
-        envs.check("mujco", "Hopper-v5")
+    with pytest.raises(UserError, match=r"^env\.id=Hoper-v5 is invalid: .*Walker2d-v5.* Did you mean Hopper-v5\?"):
+        Mujoco("Hoper-v5", None).check()
+    with pytest.raises(UserError, match=r"^env\.id=Ant-v5 is invalid: expected HalfCheetah-v5, .*"):
+        Mujoco("Ant-v5", None).resolved()
+    with pytest.raises(UserError, match=r"^env\.suite=mujco is invalid: .*gymnasium.* Did you mean mujoco\?"):
+        choices.suite.find("mujco", "env.suite")
     for task_id in TASKS:
-        envs.check("mujoco", task_id)
+        assert Mujoco(task_id, None).resolved().id == task_id

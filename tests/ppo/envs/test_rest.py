@@ -6,9 +6,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from ppo import envs
-from ppo.envs.base import Bools, Floats, LockStep, Step
-from ppo.envs.simulators.suite import FEW_SLICES
+from ppo.config import choices
+from ppo.data import Bools, Floats
+from ppo.envs.base import LockStep, Step
+from ppo.envs.simulators.lockstep import FEW_SLICES
 
 LANES, ACTORS = 3, 4
 TASKS = [("mujoco", "Hopper-v5"), ("mujoco", "Reacher-v5"), ("gymnasium", "CartPole-v1"), ("gymnasium", "Pendulum-v1")]
@@ -28,16 +29,17 @@ every_task = pytest.mark.parametrize(("suite", "env_id"), TASKS)
 def started(suite: str, env_id: str) -> LockStep:
     """Short episodes, in which actors start anew now and then, at rest or not."""
     generators = [[np.random.default_rng([lane, actor]) for actor in range(ACTORS)] for lane in range(LANES)]
-    env = envs.make(suite, env_id, 15, generators)
+    task = choices.suite.build({"suite": suite, "id": env_id, "time_limit": 15}, "env", "suite").resolved()
+    env = task.make(generators, np.zeros(1 + LANES, np.uint32))
     env.reset()
     return env
 
 
 def random_actions(env: LockStep, steps: int) -> Floats:
-    rng, spec = np.random.default_rng(99), env.spec
-    if spec.discrete:
-        return rng.integers(spec.action_size, size=(steps, LANES, ACTORS, 1)).astype(np.float64)
-    return rng.normal(size=(steps, LANES, ACTORS, spec.action_size))
+    rng, action = np.random.default_rng(99), env.spec.action
+    if action.discrete:
+        return rng.integers(action.size, size=(steps, LANES, ACTORS, 1)).astype(np.float64)
+    return rng.normal(size=(steps, LANES, ACTORS, action.size))
 
 
 def assert_same_bits(ours: Step, theirs: Step, at: Bools) -> None:

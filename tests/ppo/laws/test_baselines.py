@@ -9,12 +9,11 @@ from typing import NamedTuple
 import pytest
 
 from ppo.config.compose import compose
-from ppo.config.identity import pack_key, run_folder
+from ppo.config.identity import pack_key
 from ppo.config.run import Config
-from ppo.envs.simulators.suite import MujocoSuite
-from ppo.runs.folder import RunFolder
-from ppo.session import Interrupted, Member, Outcome, train_pack
-from ppo.train import train
+from ppo.envs.simulators.lockstep import MujocoLockStep
+from ppo.runs.store import folder_of
+from ppo.train import Interrupted, Outcome, train
 
 Records = tuple[bytes, bytes]
 
@@ -89,14 +88,9 @@ def finish(configs: Sequence[Config]) -> list[Records]:
 
 def stop_after(iterations: int, configs: Sequence[Config]) -> None:
     """Train a pack and interrupt it after some iterations."""
-    members = []
-    for config in configs:
-        folder = RunFolder(run_folder(config), config)
-        folder.check()
-        members.append(Member(Outcome(config, folder.path), folder))
     asked = iter(range(iterations))
     with pytest.raises(Interrupted):
-        train_pack(members, lambda: next(asked, None) is None)
+        train(configs, stop=lambda: next(asked, None) is None)
 
 
 # -- law 1 -------------------------------------------------------------------------------------------------------------
@@ -116,7 +110,7 @@ def test_a_run_has_the_same_bytes_alone_and_in_packs_of_3_and_11(tmp_path: Path,
 
 @every_family
 def test_so_it_has_where_actions_are_choices_and_layers_are_odd(tmp_path: Path, family: str) -> None:
-    extra = ["env=gymnasium", "env.id=CartPole-v1", "algorithm.network.hidden=[7]"]
+    extra = ["env=gymnasium", "env.id=CartPole-v1", "network.hidden=[7]"]
     largest = finish(runs(family, tmp_path / "11", *extra))
     assert finish(runs(family, tmp_path / "3", *extra)[:3]) == largest[:3]
     assert finish([runs(family, tmp_path / "alone", *extra)[1]]) == [largest[1]]
@@ -134,9 +128,9 @@ def test_a_mate_that_breaks_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, how: str
 ) -> None:
     healthy = finish(runs(family, tmp_path / "healthy")[:4])
-    steps, original = 0, MujocoSuite._advance
+    steps, original = 0, MujocoLockStep._advance
 
-    def advance(self: MujocoSuite, actions: object) -> None:
+    def advance(self: MujocoLockStep, actions: object) -> None:
         nonlocal steps
         steps += 1
         if how == "turns to nan":
@@ -145,7 +139,7 @@ def test_a_mate_that_breaks_changes_nothing(
             self._fail(1, RuntimeError("the simulator broke"))
         original(self, actions)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(MujocoSuite, "_advance", advance)
+    monkeypatch.setattr(MujocoLockStep, "_advance", advance)
     broken = train(runs(family, tmp_path / "broken")[:4])
     told = "RuntimeError: the simulator broke" if how == "fails" else "not finite"
     assert told in str(broken[1].error)
@@ -162,7 +156,7 @@ def test_an_interrupted_pack_goes_on_with_the_same_bytes(tmp_path: Path, family:
     interrupted = runs(family, tmp_path / "interrupted")[:4]
     stop_after(iterations, interrupted)
     assert finish(interrupted) == undisturbed
-    log = (run_folder(interrupted[0]) / "log.txt").read_text()
+    log = (folder_of(interrupted[0]) / "log.txt").read_text()
     assert log.count("starts at step ") == 2
     assert log.count("starts at step 0 ") == 1, "it went on where it was"
 
@@ -183,7 +177,7 @@ def test_members_at_different_steps_go_on_in_one_pack_and_a_packed_one_alone(tmp
 @pytest.mark.slow
 @every_family
 def test_both_laws_hold_for_compiled_runs(tmp_path: Path, family: str) -> None:
-    compiled = ["compile=true", "algorithm.network.hidden=[16]"]
+    compiled = ["compile=true", "network.hidden=[16]"]
     undisturbed = finish(runs(family, tmp_path / "3", *compiled)[:3])
     for number in range(2):
         assert finish([runs(family, tmp_path / "alone", *compiled)[number]]) == [undisturbed[number]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppo.config.compose import compose
-from ppo.envs.simulators.suite import MujocoSuite
+from ppo.envs.simulators.lockstep import MujocoLockStep
 from ppo.train import Outcome, train
 
 SETTINGS = [
@@ -43,7 +43,7 @@ def records(outcome: Outcome) -> tuple[bytes, bytes]:
     [
         ["env=hopper"],
         ["env=inverted_pendulum", "algorithm.num_actors=2"],
-        ["env=reacher", "algorithm.network={hidden:[33],shared:true,log_std:-1}", "algorithm.minibatch_size=16"],
+        ["env=reacher", "network.hidden=[33]", "network.shared=true", "algorithm.log_std=-1"],
         ["env=gymnasium", "env.id=CartPole-v1"],
     ],
     ids=["hopper", "two actors", "odd shared network", "discrete actions"],
@@ -76,15 +76,15 @@ def test_a_mate_whose_simulator_fails_changes_nothing(tmp_path: Path, monkeypatc
     healthy = train_pack(tmp_path / "healthy", 4)
     steps = 0
 
-    def advance(self: MujocoSuite, actions: object) -> None:
+    def advance(self: MujocoLockStep, actions: object) -> None:
         nonlocal steps
         steps += 1
         if steps == 300:
             self._fail(1, RuntimeError("the simulator broke"))
         original(self, actions)
 
-    original = MujocoSuite._advance
-    monkeypatch.setattr(MujocoSuite, "_advance", advance)
+    original = MujocoLockStep._advance
+    monkeypatch.setattr(MujocoLockStep, "_advance", advance)
     broken = train_pack(tmp_path / "broken", 4)
     assert broken[1].error == "RuntimeError: the simulator broke"
     assert [records(broken[i]) for i in (0, 2, 3)] == [records(healthy[i]) for i in (0, 2, 3)]
@@ -92,13 +92,13 @@ def test_a_mate_whose_simulator_fails_changes_nothing(tmp_path: Path, monkeypatc
 
 def test_a_mate_that_turns_to_nan_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     healthy = train_pack(tmp_path / "healthy", 4)
-    original = MujocoSuite._advance
+    original = MujocoLockStep._advance
 
-    def advance(self: MujocoSuite, actions: object) -> None:
+    def advance(self: MujocoLockStep, actions: object) -> None:
         actions[1] = float("nan")  # type: ignore[index]
         original(self, actions)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(MujocoSuite, "_advance", advance)
+    monkeypatch.setattr(MujocoLockStep, "_advance", advance)
     broken = train_pack(tmp_path / "broken", 4)
     assert broken[1].error is not None
     assert "not finite" in broken[1].error

@@ -15,10 +15,8 @@ from pathlib import Path
 import pytest
 
 from ppo.config.compose import compose
-from ppo.runs import folder as run_folder
-from ppo.runs.folder import RunFolder
-from ppo.session import Interrupted, Member, Outcome, train_pack
-from ppo.train import train
+from ppo.runs.files import write_atomically
+from ppo.train import Interrupted, train
 
 RUN = ["algorithm.horizon=256", "algorithm.epochs=2", "total_steps=4096", "compile=false", "checkpoint_seconds=0"]
 SEEDS = (0, 1, 2)
@@ -32,7 +30,7 @@ def command(outputs: Path) -> list[str]:
 
 def folders(outputs: Path) -> list[Path]:
     """The three run folders, by seed."""
-    return sorted((outputs / "runs").glob("*/*/seed=*"))
+    return sorted((outputs / "runs").glob("*/*/seed-*"))
 
 
 def records(folder: Path) -> tuple[bytes, list[bytes], float]:
@@ -53,22 +51,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, l
 def stop_after(iterations: int, outputs: Path, seeds: tuple[int, ...] = SEEDS) -> None:
     """Train a pack and interrupt it after some iterations."""
     configs = [compose([*RUN, f"seed={seed}", f"outputs={outputs}"]) for seed in seeds]
-    members = []
-    for config in configs:
-        path = run_folder_of(config)
-        folder = RunFolder(path, config)
-        folder.check()
-        members.append(Member(Outcome(config, path), folder))
     asked = iter(range(iterations))
     with pytest.raises(Interrupted):
-        train_pack(members, lambda: next(asked, None) is None)
-
-
-def run_folder_of(config: object) -> Path:
-    """Where a run's folder is."""
-    from ppo.config.identity import run_folder as find
-
-    return find(config)  # type: ignore[arg-type]
+        train(configs, stop=lambda: next(asked, None) is None)
 
 
 def finish(outputs: Path) -> list[tuple[bytes, list[bytes], float]]:
@@ -209,5 +194,5 @@ def test_a_checkpoint_is_never_seen_half_written(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "fsync", killed)
     with pytest.raises(KeyboardInterrupt):
-        run_folder.write_atomically(folder / "checkpoint.pt", b"new")
+        write_atomically(folder / "checkpoint.pt", b"new")
     assert (folder / "checkpoint.pt").read_bytes() == good

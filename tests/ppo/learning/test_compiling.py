@@ -9,7 +9,7 @@ import pytest
 
 from ppo.config.compose import compose
 from ppo.learning import compiling
-from ppo.learning.compiling import minibatch_steps, wants_compile
+from ppo.learning.compiling import wants_compile
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +18,10 @@ def _compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_of_table_3_takes_320_minibatch_steps_in_each_of_489_iterations() -> None:
-    assert minibatch_steps(compose()) == 320 * 489
-    assert minibatch_steps(compose(["algorithm=random"])) == 0
+    run = compose()
+    assert (run.algorithm.batch.gradient_steps, run.iterations) == (320, 489)
+    assert compose(["algorithm=random"]).algorithm.batch.gradient_steps == 0
+    assert not wants_compile(compose(["algorithm=random"]))
 
 
 @pytest.mark.parametrize(("iterations", "compiled"), [(31, False), (32, True)])  # 9,920 and 10,240 minibatch steps

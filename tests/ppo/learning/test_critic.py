@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from ppo.collect import Rollout
-from ppo.envs.base import Bools, Floats
-from ppo.learning.critic import Batch, Critic, explained_variance, observe, shuffled
+from ppo.algorithms.base import PackSpec
+from ppo.data import Floats, Rollout
+from ppo.learning.critic import Batch, Critic, explained_variance
 from ppo.learning.filters import ObsFilter
+from tests.ppo.handmade import filter_of, rollout_of, vectors
 
 GAMMA, LAM = (0.5, 0.9), (0.5, 0.8)  # of two runs
 
@@ -22,12 +22,13 @@ GAMMA, LAM = (0.5, 0.9), (0.5, 0.8)  # of two runs
 def make_critic(time_limit: str = "terminal") -> Critic:
     """The value of an observation is theta times its sum."""
     network: Any = SimpleNamespace(value=lambda theta, obs: theta * obs.sum(-1))
-    settings = [SimpleNamespace(gamma=g, lam=lam, time_limit=time_limit) for g, lam in zip(GAMMA, LAM, strict=True)]
-    return Critic(network, settings, enabled=False)
+    schemas = [SimpleNamespace(gamma=g, lam=lam, time_limit=time_limit) for g, lam in zip(GAMMA, LAM, strict=True)]
+    configs: Any = [SimpleNamespace(algorithm=schema) for schema in schemas]
+    return Critic(PackSpec(configs, network, THETA, [], compiled=False))
 
 
 THETA = torch.tensor([2.0, 10.0])
-IDENTITY = ObsFilter(2, 1, enabled=False)
+IDENTITY = ObsFilter(2, vectors(1), "off")
 
 
 def make_rollout(
@@ -100,8 +101,8 @@ def test_other_rewards_may_take_the_place_of_the_rollouts() -> None:
 
 
 def test_values_are_those_of_filtered_observations() -> None:
-    obs_filter = ObsFilter(2, 1, enabled=True)
-    obs_filter.update(np.random.default_rng(0).normal(3.0, 2.0, (2, 1000, 1)))
+    obs_filter = filter_of(2, 1)
+    obs_filter.update(rollout_of(np.random.default_rng(0).normal(3.0, 2.0, (2, 1000, 1))))
     rollout = make_rollout([1, 2, 3, 4], [10, 20, 30])
     seen = obs_filter(rollout.obs[:, :-1, 0])[..., 0]
     np.testing.assert_allclose(
@@ -169,44 +170,3 @@ def test_explained_variance_with_weights_is_that_of_the_samples_that_count() -> 
 def test_where_nothing_counts_no_variance_is_explained() -> None:
     value, target = np.random.default_rng(0).normal(size=(2, 1, 10))
     assert np.isnan(explained_variance(made_of(value, target, np.zeros((1, 10))))["explained_variance"]).all()
-
-
-# -- batches -----------------------------------------------------------------------------------------------------------
-
-
-def counted_batch(obs: Floats, weight: Floats | None) -> Batch:
-    """Of one actor; obs [L, B + 1, 1]."""
-    adv = np.zeros((len(obs), obs.shape[1] - 1))
-    return Batch(obs[:, :, None], torch.empty(0), adv, adv, adv, weight)
-
-
-@pytest.mark.parametrize("count", [None, 30])
-def test_a_batch_is_observed_by_the_filter_that_has_seen_all_of_it_that_counts(count: int | None) -> None:
-    obs, weight = np.random.default_rng(0).normal(4.0, 3.0, (2, 51, 1)), None
-    if count is not None:
-        obs[:, count:-1], weight = 0, (np.arange(50) < count) * np.ones((2, 1))
-    ours, expected = ObsFilter(2, 1, enabled=True), ObsFilter(2, 1, enabled=True)
-    seen = observe(ours, counted_batch(obs, weight))
-    expected.update(obs[:, : count or 50])  # not the last, with which the next rollout starts
-    assert ours.count.tolist() == expected.count.tolist()
-    np.testing.assert_allclose(seen, expected(obs[:, :-1]), rtol=1e-5, atol=1e-6)
-    assert seen.dtype == np.float32
-
-
-def numbered(lanes: int, count: int) -> Tensor:
-    """Rows [L, B, 2] that say their lane and number."""
-    lane, number = torch.meshgrid(torch.arange(lanes), torch.arange(count), indexing="ij")
-    return torch.stack([lane, number], -1).float()
-
-
-def permutations(minibatches: Tensor) -> Bools:
-    return minibatches[..., 1].transpose(0, 1).reshape(minibatches.shape[1], -1).numpy()
-
-
-def test_minibatches_are_each_runs_rows_in_the_order_of_its_own_stream() -> None:
-    minibatches = shuffled(numbered(3, 12), [np.random.default_rng(seed) for seed in (0, 1, 0)], 4)
-    assert minibatches.shape == (3, 3, 4, 2)
-    assert (minibatches[..., 0] == torch.arange(3.0)[:, None]).all()
-    first, second, third = permutations(minibatches)
-    assert first.tolist() == np.random.default_rng(0).permutation(12).tolist() == third.tolist()
-    assert second.tolist() == np.random.default_rng(1).permutation(12).tolist() != first.tolist()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from gymnasium.wrappers.utils import RunningMeanStd
 
-from ppo.envs.base import Floats
+from ppo.data import Floats
 from ppo.learning.filters import ObsFilter, RewardFilter
+from tests.ppo.handmade import filter_of, rollout_of, vectors
 
 
 def observations(count: int = 10_000, lanes: int = 2, size: int = 3) -> Floats:
@@ -18,9 +19,9 @@ def observations(count: int = 10_000, lanes: int = 2, size: int = 3) -> Floats:
 
 
 def fed(*batches: Floats) -> ObsFilter:
-    obs_filter = ObsFilter(len(batches[0]), batches[0].shape[-1], enabled=True)
+    obs_filter = filter_of(len(batches[0]), batches[0].shape[-1])
     for batch in batches:
-        obs_filter.update(batch)
+        obs_filter.update(rollout_of(batch))
     return obs_filter
 
 
@@ -29,7 +30,7 @@ def fed(*batches: Floats) -> ObsFilter:
 
 def test_before_any_data_observations_pass_but_for_the_clip() -> None:
     obs = np.array([[[0.0, 1.5, -4.0, 5.5, -80.0]]])
-    assert ObsFilter(1, 5, enabled=True)(obs)[0, 0].tolist() == [0.0, 1.5, -4.0, 5.0, -5.0]
+    assert filter_of(1, 5)(obs)[0, 0].tolist() == [0.0, 1.5, -4.0, 5.0, -5.0]
 
 
 def test_the_moments_are_numpys_apart_from_the_pseudo_count() -> None:
@@ -85,19 +86,35 @@ def test_lanes_are_filtered_apart_and_what_breaks_one_leaves_the_others() -> Non
 
 
 def test_without_normalisation_observations_stay_raw_and_unclipped() -> None:
-    obs_filter = ObsFilter(2, 3, enabled=False)
-    obs_filter.update(observations())
+    obs_filter = ObsFilter(2, vectors(3), "off")
+    obs_filter.update(rollout_of(observations()))
     np.testing.assert_array_equal(obs_filter(observations()), observations().astype(np.float32))
+
+
+def test_an_initial_filter_clips_and_is_updated_by_no_rollout() -> None:
+    obs_filter, fresh = ObsFilter(2, vectors(3), "initial"), filter_of(2, 3)
+    obs_filter.update(rollout_of(observations()))
+    np.testing.assert_array_equal(obs_filter(observations()), fresh(observations()))
+    assert np.abs(obs_filter(observations())).max() == 5
+
+
+def test_where_a_rollout_ends_is_taken_in_with_the_next_one() -> None:
+    obs = observations(50)
+    rollout = rollout_of(obs)
+    rollout.obs[:, -1] = 1e6  # where the next rollout starts
+    obs_filter = filter_of(2, 3)
+    obs_filter.update(rollout)
+    np.testing.assert_array_equal(obs_filter(obs), fed(obs)(obs))
 
 
 def test_observations_of_weight_0_do_not_count() -> None:
     obs, weight = observations(300), np.ones((2, 300))
     weight[0, 120:], weight[1, ::3] = 0, 0
-    weighted, plain = ObsFilter(2, 3, enabled=True), [ObsFilter(1, 3, enabled=True) for _ in range(2)]
+    weighted, plain = filter_of(2, 3), [filter_of(1, 3) for _ in range(2)]
     for _ in range(2):
-        weighted.update(obs * weight[..., None], weight)
+        weighted.update(rollout_of(obs * weight[..., None], weight))
         for lane in range(2):
-            plain[lane].update(obs[lane : lane + 1, weight[lane] > 0])
+            plain[lane].update(rollout_of(obs[lane : lane + 1, weight[lane] > 0]))
     assert weighted.count.ravel().tolist() == [240.01, 400.01]
     for lane in range(2):
         np.testing.assert_allclose(weighted.mean[lane], plain[lane].mean[0], rtol=1e-12)
@@ -105,8 +122,8 @@ def test_observations_of_weight_0_do_not_count() -> None:
 
 
 def test_where_all_observations_count_their_weights_change_no_bit() -> None:
-    weighted, obs = ObsFilter(2, 3, enabled=True), observations(300)
-    weighted.update(obs, np.ones((2, 300)))
+    weighted, obs = filter_of(2, 3), observations(300)
+    weighted.update(rollout_of(obs, np.ones((2, 300))))
     np.testing.assert_array_equal(weighted(obs), fed(obs)(obs))
 
 
@@ -114,7 +131,7 @@ def test_a_lane_in_which_none_counts_keeps_its_filter() -> None:
     obs_filter, obs = fed(observations(100)), observations(50)
     before, weight = obs_filter(observations(100)), np.ones((2, 50))
     obs[1], weight[1] = 0, 0
-    obs_filter.update(obs, weight)
+    obs_filter.update(rollout_of(obs, weight))
     after = obs_filter(observations(100))
     np.testing.assert_array_equal(after[1], before[1])
     assert not np.array_equal(after[0], before[0])
@@ -127,7 +144,7 @@ def test_a_lane_put_back_goes_on_with_the_same_bits() -> None:
         resumed.set_state(lane, straight.get_state(lane))
     np.testing.assert_array_equal(resumed(obs), straight(obs))
     for obs_filter in (straight, resumed):
-        obs_filter.update(obs[:, 200:])
+        obs_filter.update(rollout_of(obs[:, 200:]))
     np.testing.assert_array_equal(resumed(obs), straight(obs))
 
 

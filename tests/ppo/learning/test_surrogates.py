@@ -9,25 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from ppo.config.run import SURROGATES, Surrogate
-from ppo.learning.surrogates import (
-    BETA_LIMIT,
-    OBJECTIVES,
-    Terms,
-    adapt_beta,
-    choose,
-    clip,
-    clip_log,
-    clip_log_objective,
-    kl_penalty,
-    none,
-    objective_index,
-    ratio_terms,
-    uses_kl,
-)
+from ppo.learning.objectives import ratio_terms
+from ppo.learning.surrogates.base import Surrogate, Terms
+from ppo.learning.surrogates.clip import Clip, ClipLog
+from ppo.learning.surrogates.none import Unclipped
+from ppo.learning.surrogates.penalty import BETA_LIMIT, AdaptiveKL, FixedKL
 
 EPSILON, BETA = torch.tensor(0.2, dtype=torch.float64), torch.tensor(3.0, dtype=torch.float64)
-INFINITE = torch.tensor(math.inf, dtype=torch.float64)
+PAPER: dict[str, Surrogate] = {  # with coefficients as `objective` gets them
+    "none": Unclipped(),
+    "clip": Clip(EPSILON),
+    "clip_log": ClipLog(EPSILON, "ratio"),
+    "clip_log objective": ClipLog(EPSILON, "objective"),
+    "kl_fixed": FixedKL(BETA),
+    "kl_adaptive": AdaptiveKL(0.01, BETA),
+}
 
 
 def terms(ratio: Tensor | list[float], adv: Tensor | list[float], kl: Tensor | list[float] | None = None) -> Terms:
@@ -46,7 +42,7 @@ def slope(name: str, ratio: float, adv: float) -> float:
     """d objective / d ratio of one sample."""
     log_ratio = torch.tensor(math.log(ratio), dtype=torch.float64, requires_grad=True)
     sample = terms([1.0], [adv])._replace(log_ratio=log_ratio, ratio=torch.exp(log_ratio))
-    OBJECTIVES[name](sample, EPSILON, BETA).sum().backward()
+    PAPER[name].objective(sample).sum().backward()
     return log_ratio.grad.item() / ratio
 
 
@@ -65,19 +61,19 @@ def slope(name: str, ratio: float, adv: float) -> float:
     ],
 )
 def test_clip_of_one_sample(ratio: float, adv: float, expected: float) -> None:
-    assert clip(terms([ratio], [adv]), EPSILON, BETA).item() == pytest.approx(expected)
+    assert PAPER["clip"].objective(terms([ratio], [adv])).item() == pytest.approx(expected)
 
 
 def test_clip_draws_the_two_curves_of_figure_1() -> None:
     ratio = torch.linspace(0.01, 2, 200, dtype=torch.float64)
-    up, down = (clip(terms(ratio, torch.full_like(ratio, adv)), EPSILON, BETA) for adv in (1.0, -1.0))
+    up, down = (PAPER["clip"].objective(terms(ratio, torch.full_like(ratio, adv))) for adv in (1.0, -1.0))
     np.testing.assert_allclose(up, np.where(ratio < 1.2, ratio, 1.2))
     np.testing.assert_allclose(down, np.where(ratio > 0.8, -ratio, -0.8))
 
 
 def test_clip_is_a_lower_bound_of_the_plain_and_of_the_clipped_objective() -> None:
     sample = random_terms()
-    objective = clip(sample, EPSILON, BETA)
+    objective = PAPER["clip"].objective(sample)
     assert (objective <= sample.ratio * sample.adv).all()
     assert (objective <= torch.clip(sample.ratio, 0.8, 1.2) * sample.adv).all()
     assert (objective < sample.ratio * sample.adv).any()
@@ -85,24 +81,24 @@ def test_clip_is_a_lower_bound_of_the_plain_and_of_the_clipped_objective() -> No
 
 def test_an_infinite_epsilon_clips_nothing() -> None:
     sample = random_terms()
-    assert torch.equal(clip(sample, INFINITE, BETA), none(sample, EPSILON, BETA))
+    assert torch.equal(Clip(torch.tensor(math.inf)).objective(sample), PAPER["none"].objective(sample))
 
 
 def test_a_penalty_of_weight_zero_is_none() -> None:
     sample = random_terms()._replace(kl=torch.rand(10_000, dtype=torch.float64))
-    assert torch.equal(kl_penalty(sample, EPSILON, torch.zeros_like(BETA)), none(sample, EPSILON, BETA))
+    assert torch.equal(FixedKL(torch.zeros_like(BETA)).objective(sample), PAPER["none"].objective(sample))
 
 
 def test_the_penalty_is_beta_times_kl() -> None:
     sample = terms([1.5, 0.5], [2.0, -1.0], kl=[0.1, 0.2])
-    assert kl_penalty(sample, EPSILON, BETA).tolist() == pytest.approx([3.0 - 0.3, -0.5 - 0.6])
+    assert PAPER["kl_fixed"].objective(sample).tolist() == pytest.approx([3.0 - 0.3, -0.5 - 0.6])
 
 
 def test_at_a_ratio_of_one_every_objective_of_the_ratio_is_the_advantage() -> None:
     sample = terms([1.0, 1.0], [0.7, -1.3])
     for name in ("none", "clip", "clip_log", "kl_fixed", "kl_adaptive"):
-        assert OBJECTIVES[name](sample, EPSILON, BETA).tolist() == [0.7, -1.3], name
-    assert clip_log_objective(sample, EPSILON, BETA).tolist() == [0.0, 0.0]  # less by a constant
+        assert PAPER[name].objective(sample).tolist() == [0.7, -1.3], name
+    assert PAPER["clip_log objective"].objective(sample).tolist() == [0.0, 0.0]  # less by a constant
 
 
 # -- clipping in log space: two readings -------------------------------------------------------------------------------
@@ -112,17 +108,17 @@ def test_clip_log_clips_the_log_of_the_ratio_to_plus_minus_epsilon() -> None:
     sample = random_terms()
     ratio, adv = sample.ratio.numpy(), sample.adv.numpy()
     clipped = np.exp(np.clip(np.log(ratio), -0.2, 0.2))
-    np.testing.assert_allclose(clip_log(sample, EPSILON, BETA), np.minimum(ratio * adv, clipped * adv), rtol=1e-14)
-    assert clip_log(terms([2.0, 0.5], [1.0, -1.0]), EPSILON, BETA).tolist() == pytest.approx([1.221403, -0.818731])
+    np.testing.assert_allclose(PAPER["clip_log"].objective(sample), np.minimum(ratio * adv, clipped * adv), rtol=1e-14)
+    assert PAPER["clip_log"].objective(terms([2.0, 0.5], [1.0, -1.0])).tolist() == pytest.approx([1.221403, -0.818731])
 
 
 def test_clipping_the_ratio_or_its_log_gives_the_same_bits_where_the_end_points_are_the_same() -> None:
     sample = random_terms()
     good = sample.adv > 0  # of a good sample only the upper end matters, of a bad one only the lower
     upper, lower = torch.exp(EPSILON) - 1, 1 - torch.exp(-EPSILON)
-    expected = torch.where(good, clip(sample, upper, BETA), clip(sample, lower, BETA))
-    assert torch.equal(clip_log(sample, EPSILON, BETA), expected)
-    assert not torch.equal(clip_log(sample, EPSILON, BETA), clip(sample, EPSILON, BETA))
+    expected = torch.where(good, Clip(upper).objective(sample), Clip(lower).objective(sample))
+    assert torch.equal(PAPER["clip_log"].objective(sample), expected)
+    assert not torch.equal(PAPER["clip_log"].objective(sample), PAPER["clip"].objective(sample))
 
 
 @pytest.mark.parametrize(
@@ -137,14 +133,14 @@ def test_clipping_the_ratio_or_its_log_gives_the_same_bits_where_the_end_points_
     ],
 )
 def test_the_other_reading_puts_the_log_in_place_of_the_ratio(ratio: float, adv: float, expected: float) -> None:
-    assert clip_log_objective(terms([ratio], [adv]), EPSILON, BETA).item() == pytest.approx(expected)
+    assert PAPER["clip_log objective"].objective(terms([ratio], [adv])).item() == pytest.approx(expected)
 
 
 # -- gradients ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("adv", [1.7, -0.6])
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", PAPER)
 def test_a_ratio_of_one_gives_the_plain_gradient(name: str, adv: float) -> None:
     assert slope(name, 1.0, adv) == pytest.approx(adv)
 
@@ -165,8 +161,8 @@ def test_the_gradient_is_cut_only_where_the_ratio_has_moved_too_far_in_the_good_
 def test_the_other_reading_is_cut_at_the_same_ratios_as_clip() -> None:
     for ratio in (0.5, 0.79, 0.81, 1.0, 1.19, 1.21, 2.0):
         for adv in (1.0, -1.0):
-            assert (slope("clip_log_objective", ratio, adv) == 0) == (slope("clip", ratio, adv) == 0)
-    assert slope("clip_log_objective", 0.5, 1.0) == pytest.approx(1 / 0.5)  # d log r / d r
+            assert (slope("clip_log objective", ratio, adv) == 0) == (slope("clip", ratio, adv) == 0)
+    assert slope("clip_log objective", 0.5, 1.0) == pytest.approx(1 / 0.5)  # d log r / d r
 
 
 def test_without_a_clip_no_gradient_is_cut() -> None:
@@ -176,7 +172,7 @@ def test_without_a_clip_no_gradient_is_cut() -> None:
 def test_an_epsilon_of_zero_has_a_finite_gradient() -> None:
     ratio = torch.ones(2, dtype=torch.float64, requires_grad=True)
     sample = terms([1.0, 1.0], [1.0, -1.0])._replace(ratio=ratio)
-    clip(sample, torch.zeros_like(EPSILON), BETA).sum().backward()
+    Clip(torch.zeros_like(EPSILON)).objective(sample).sum().backward()
     assert torch.isfinite(ratio.grad).all()
 
 
@@ -188,7 +184,7 @@ def test_a_bandit_of_one_parameter_is_held_after_a_large_good_step_and_pulled_ba
         mean = torch.tensor(theta, dtype=torch.float64, requires_grad=True)
         logp, logp_old = -0.5 * (action - mean) ** 2, torch.tensor(-0.5 * action**2, dtype=torch.float64)
         zero, weight = torch.zeros_like(logp_old), torch.tensor(adv, dtype=torch.float64)
-        clip(ratio_terms(logp, logp_old, zero, weight), EPSILON, BETA).backward()
+        PAPER["clip"].objective(ratio_terms(logp, logp_old, zero, weight)).backward()
         return mean.grad.item()
 
     towards_the_action, away_from_it = 1.0, -1.0
@@ -197,7 +193,7 @@ def test_a_bandit_of_one_parameter_is_held_after_a_large_good_step_and_pulled_ba
     assert gradient(bad) * adv > 0.1
 
 
-# -- terms and choice --------------------------------------------------------------------------------------------------
+# -- terms -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_ratio_is_the_exponential_of_the_difference_of_log_probabilities() -> None:
@@ -214,39 +210,11 @@ def test_the_ratio_stays_finite_however_far_the_policy_has_moved() -> None:
     assert 0 < far.ratio[1] < 1e-34
 
 
-@pytest.mark.parametrize("name", SURROGATES)
-def test_every_surrogate_that_can_be_configured_has_its_objective(name: str) -> None:
-    assert list(OBJECTIVES)[objective_index(Surrogate(name, reading="ratio"))] == name
-
-
-def test_the_reading_chooses_between_the_two_objectives_in_log_space() -> None:
-    assert list(OBJECTIVES)[objective_index(Surrogate("clip_log", reading="objective"))] == "clip_log_objective"
-
-
-def test_only_the_penalties_use_kl() -> None:
-    used = [bool(uses_kl(torch.tensor(float(i)))) for i in range(len(OBJECTIVES))]
-    assert used == [name.startswith("kl_") for name in OBJECTIVES]
-
-
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_the_index_chooses_one_objective_exactly(name: str) -> None:
-    sample = random_terms()._replace(kl=torch.rand(10_000, dtype=torch.float64))
-    index = torch.tensor(float(list(OBJECTIVES).index(name)))
-    assert torch.equal(choose(index, sample, EPSILON, BETA), OBJECTIVES[name](sample, EPSILON, BETA))
-
-
-@pytest.mark.parametrize("name", ["none", "clip", "clip_log", "kl_fixed"])
-def test_what_the_objectives_not_chosen_make_of_an_infinite_epsilon_leaks_neither_value_nor_gradient(name: str) -> None:
-    log_ratio = torch.tensor([0.5, -0.5], dtype=torch.float64, requires_grad=True)
-    sample = Terms(log_ratio, torch.exp(log_ratio), torch.zeros(2), torch.ones(2, dtype=torch.float64))
-    assert torch.isnan(clip_log_objective(sample, INFINITE, BETA)).all()  # log(1 - inf)
-    objective = choose(torch.tensor(float(list(OBJECTIVES).index(name))), sample, INFINITE, BETA)
-    objective.sum().backward()
-    torch.testing.assert_close(objective, torch.exp(log_ratio))
-    torch.testing.assert_close(log_ratio.grad, torch.exp(log_ratio))
-
-
 # -- adaptive beta -----------------------------------------------------------------------------------------------------
+
+
+def adapt_beta(beta: Tensor, kl: Tensor, d_targ: Tensor) -> Tensor:
+    return AdaptiveKL(d_targ, beta).after(kl).beta
 
 
 def new_beta(kl: float, beta: float = 1.0, d_targ: float = 0.01) -> float:
@@ -287,13 +255,16 @@ def test_an_adaptive_beta_stays_within_its_bounds() -> None:
     assert new_beta(0.0, high) == high / 2
 
 
-@pytest.mark.parametrize("beta", [0.3, 10.0, 1e12, 1e-12])
 @pytest.mark.parametrize("kl", [0.0, 1.0, math.inf, math.nan])
-def test_a_fixed_beta_is_never_touched_whatever_its_size(beta: float, kl: float) -> None:
-    assert new_beta(kl, beta, d_targ=math.nan) == np.float32(beta)
+def test_a_surrogate_that_does_not_adapt_is_the_same_after_any_kl(kl: float) -> None:
+    for name in ("none", "clip", "clip_log", "clip_log objective", "kl_fixed"):
+        assert PAPER[name].after(torch.tensor(kl)) is PAPER[name]
+
+
+def test_a_kl_that_is_not_a_number_leaves_beta_alone() -> None:
+    assert new_beta(math.nan, 0.3) == np.float32(0.3)
 
 
 def test_each_run_of_a_pack_moves_its_own_beta() -> None:
-    beta, kl = torch.tensor([1.0, 1.0, 1.0, 1.0]), torch.tensor([0.0, 0.01, 1.0, 1.0])
-    d_targ = torch.tensor([0.01, 0.01, 0.01, math.nan])
-    assert adapt_beta(beta, kl, d_targ).tolist() == [0.5, 1.0, 2.0, 1.0]
+    beta, kl = torch.tensor([1.0, 1.0, 1.0, 3.0]), torch.tensor([0.0, 0.01, 1.0, 1.0])
+    assert adapt_beta(beta, kl, torch.tensor([0.01, 0.01, 0.01, 10.0])).tolist() == [0.5, 1.0, 2.0, 1.5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,30 +11,28 @@ import pytest
 import torch
 from torch import Tensor
 
-from ppo.config.algorithms import Network
-from ppo.envs.base import Floats, Spec
+from ppo.config.compose import compose
+from ppo.config.run import Config
+from ppo.data import Floats
 from ppo.learning.critic import Batch
-from ppo.learning.value_fit import ValueFit
-from ppo.networks.flat import FlatNetwork
+from ppo.learning.value_fit import Samples, ValueFit
+from tests.ppo.handmade import box, pack_of
 
-SPEC = Spec(3, 2, False, -np.ones(2), np.ones(2))
+SPEC = box(3, 2)
 SIZE = 8  # of a minibatch
 
 
-class Settings(NamedTuple):
-    """The keys that are read of an algorithm's."""
+def runs(*lanes: str, epochs: int = 3, lr: float = 0.01) -> list[Config]:
+    """Runs with a small network and seeds 0, 1, 2, ..., each with an override of its own."""
+    shared = [f"value_epochs={epochs}", f"value_minibatch_size={SIZE}", f"value_lr={lr}", "horizon=24"]
+    common = ["algorithm=trpo", "network.hidden=[4]", *(f"algorithm.{o}" for o in shared)]
+    return [compose([*common, f"seed={i}", own]) for i, own in enumerate(lanes)]
 
-    value_epochs: int = 3
-    value_minibatch_size: int = SIZE
-    value_lr: float = 0.01
 
-
-def make_fit(lanes: int = 3, **settings: Any) -> tuple[ValueFit, Tensor]:
-    """A fit of lanes with seeds 0, 1, 2, ... and their parameters."""
-    network = FlatNetwork(SPEC, Network((4,), False, 0.0))
-    theta = torch.stack([network.init(torch.Generator().manual_seed(i)) for i in range(lanes)])
-    orders = [np.random.default_rng(i) for i in range(lanes)]
-    return ValueFit(network, theta, [Settings(**settings)] * lanes, orders, enabled=False), theta
+def make_fit(lanes: int = 3, **shared: Any) -> tuple[ValueFit, Tensor]:
+    """A fit of some lanes, and their parameters."""
+    pack = pack_of(runs(*["total_steps=1000"] * lanes, **shared), SPEC)
+    return ValueFit(pack), pack.theta
 
 
 def experience(lanes: int = 3, size: int = 24, weight: Floats | None = None) -> tuple[Tensor, Batch]:
@@ -52,31 +51,31 @@ def first(counts: list[int], size: int = 24) -> Floats:
 
 
 class Watched(NamedTuple):
-    """A fit that has been called, its parameters, what it returned, and its minibatches [steps, L, M, columns]."""
+    """A fit that has been called, its parameters, what it returned, and its minibatches [steps, L, M, ...]."""
 
     fit: ValueFit
     theta: Tensor
     columns: dict[str, Floats]
-    minibatches: Tensor
+    minibatches: Samples
 
 
 def watch(fit: ValueFit, theta: Tensor, obs: Tensor, batch: Batch) -> Watched:
     seen, step = [], fit._step
 
     def stepped(*arguments: Any) -> None:
-        seen.append(arguments[3].clone())
+        seen.append(arguments[3])
         step(*arguments)
 
     fit._step = stepped
     columns = fit(theta, obs, batch)
-    return Watched(fit, theta, columns, torch.stack(seen))
+    return Watched(fit, theta, columns, Samples(*(torch.stack(column) for column in zip(*seen, strict=True))))
 
 
 # -- what moves --------------------------------------------------------------------------------------------------------
 
 
 def test_the_value_function_comes_to_its_targets_and_the_policy_does_not_move_a_bit() -> None:
-    fit, theta = make_fit(value_epochs=150)
+    fit, theta = make_fit(epochs=150)
     before, (obs, batch) = theta.clone(), experience()
     fit(theta, obs, batch)
     target = torch.from_numpy(batch.value_target)
@@ -89,7 +88,7 @@ def test_the_value_function_comes_to_its_targets_and_the_policy_does_not_move_a_
 
 
 def test_a_step_is_adams_on_the_mean_squared_error() -> None:
-    fit, theta = make_fit(value_epochs=1)
+    fit, theta = make_fit(epochs=1)
     before, (obs, batch) = theta.clone(), experience(size=SIZE)
     fit(theta, obs, batch)
     for lane in range(3):
@@ -104,10 +103,9 @@ def test_a_step_is_adams_on_the_mean_squared_error() -> None:
 
 
 def test_each_run_has_its_own_stepsize() -> None:
-    network = make_fit()[0].network
-    theta = network.init(torch.Generator().manual_seed(0)).expand(3, -1).clone()
-    settings = [Settings(value_epochs=1, value_lr=lr) for lr in (0.001, 0.01, 0.1)]
-    fit = ValueFit(network, theta, settings, [np.random.default_rng(0) for _ in range(3)], enabled=False)
+    rates = [f"algorithm.value_lr={lr}" for lr in (0.001, 0.01, 0.1)]
+    pack = pack_of([replace(run, seed=0) for run in runs(*rates, epochs=1)], SPEC)
+    (fit, theta), network = (ValueFit(pack), pack.theta), pack.network
     before, (obs, batch) = theta.clone(), experience(size=SIZE)
     fit(theta, obs[[0] * 3], batch._replace(value_target=batch.value_target[[0] * 3]))
     moved = (theta - before)[:, network.part("value")]
@@ -122,16 +120,17 @@ def test_each_run_has_its_own_stepsize() -> None:
 def test_every_sample_that_counts_is_used_once_per_epoch_and_no_other_ever(counts: list[int]) -> None:
     obs, batch = experience(weight=first(counts))
     seen = watch(*make_fit(), obs, batch).minibatches
-    assert seen.shape == (9, 3, SIZE, 5)  # of 3 epochs
+    assert seen.obs.shape == (9, 3, SIZE, 3)  # of 3 epochs
     orders = set()
     for lane, count in enumerate(counts):
-        for epoch in seen[:, lane].reshape(3, 24, 5):
-            used = epoch[epoch[:, 4] == 1]
-            orders.add(tuple(used[:, 0].tolist()))
-            assert sorted(used[:, 0].tolist()) == sorted(obs[lane, :count, 0].tolist())
-            assert used[:, 3].abs().max() < 1e6
-            assert (epoch[:count, 4] == 1).all(), "what does not count comes last"
-            assert (epoch[count:] == 0).all()
+        for epoch in zip(*(column[:, lane].reshape(3, 24, -1) for column in seen), strict=True):
+            shown, target, weight = epoch
+            used = shown[weight[:, 0] == 1, 0].tolist()
+            orders.add(tuple(used))
+            assert sorted(used) == sorted(obs[lane, :count, 0].tolist())
+            assert target.abs().max() < 1e6
+            assert (weight[:count] == 1).all(), "what does not count comes last"
+            assert all((column[count:] == 0).all() for column in epoch)
     assert len(orders) >= 8  # shuffled afresh; three samples have six orders
 
 
@@ -139,17 +138,17 @@ def test_the_last_minibatch_is_the_mean_of_what_it_has() -> None:
     """Eight equal samples and two: the gradient at the second step is as large as if there had been eight."""
     steps = {}
     for count in (2 * SIZE, SIZE + 2):
-        fit, theta = make_fit(value_epochs=1, value_lr=1e-12)
+        fit, theta = make_fit(epochs=1, lr=1e-12)
         obs, batch = experience(weight=first([count] * 3))
         obs[:], batch.value_target[:, :count] = 1.0, 3.0
         watched = watch(fit, theta, obs, batch)
-        assert len(watched.minibatches) == 2
+        assert len(watched.minibatches.obs) == 2
         steps[count] = fit.adam.m
     torch.testing.assert_close(*steps.values())
 
 
 def test_the_loss_is_the_mean_over_a_runs_own_minibatches() -> None:
-    fit, theta = make_fit(value_lr=1e-12)
+    fit, theta = make_fit(lr=1e-12)
     obs, batch = experience(weight=first([24, 16, 8]))
     loss = fit(theta, obs, batch)["value_loss"]
     for lane, count in enumerate((24, 16, 8)):

@@ -27,7 +27,7 @@ class Case(NamedTuple):
     new: Tensor  # [D]
     theirs: Callable[[Tensor], TorchDistribution]
     fisher: Callable[[Tensor], Tensor]  # [D] -> [D, D], derived by hand
-    push: Callable[[np.ndarray, np.ndarray], np.ndarray]  # noise, dist -> what `sample` adds
+    noise: Callable[[np.ndarray, np.ndarray], np.ndarray]  # draws, dist -> what `sample` adds
 
 
 def floats(*values: float) -> Tensor:
@@ -53,7 +53,7 @@ CASES = {
         new=floats(0.2, -0.4, 2.5, 0.3, -0.2, -0.1),
         theirs=lambda dist: Independent(Normal(dist.chunk(2, -1)[0], dist.chunk(2, -1)[1].exp()), 1),
         fisher=fisher_of_a_gaussian,
-        push=lambda noise, dist: Gaussian(3).push(noise, dist[3:]),
+        noise=lambda draws, dist: Gaussian(3).noise(draws, dist[3:]),
     ),
     "categorical": Case(
         ours=Categorical(4),
@@ -61,7 +61,7 @@ CASES = {
         new=floats(-0.5, 0.4, 1.5, 0.0),
         theirs=lambda dist: TorchCategorical(logits=dist),
         fisher=fisher_of_logits,
-        push=lambda noise, _dist: noise,
+        noise=lambda draws, _dist: draws,
     ),
 }
 
@@ -73,9 +73,9 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 def draw(case: Case, dist: Tensor) -> Tensor:
     """Many actions [SAMPLES, action] from `dist`, drawn as the actor draws them."""
-    noise = case.ours.noise(np.random.default_rng(7), (SAMPLES,)).astype(np.float64)
+    draws = case.ours.draw(np.random.default_rng(7), (SAMPLES,)).astype(np.float64)
     head = dist[:3] if isinstance(case.ours, Gaussian) else dist
-    return torch.from_numpy(case.ours.sample(head.expand(SAMPLES, -1).numpy(), case.push(noise, dist.numpy())))
+    return torch.from_numpy(case.ours.sample(head.expand(SAMPLES, -1).numpy(), case.noise(draws, dist.numpy())))
 
 
 def assert_mean(samples: Tensor, expected: Tensor) -> None:
@@ -177,8 +177,8 @@ def test_action_dimensions_are_summed_not_averaged() -> None:
 
 def test_a_gaussian_action_is_the_mean_plus_deviation_times_noise() -> None:
     gaussian, log_std = Gaussian(2), np.log(np.array([2.0, 0.5]))
-    push = gaussian.push(np.array([1.0, -1.0]), log_std)
-    np.testing.assert_allclose(gaussian.sample(np.array([10.0, 20.0]), push), [12.0, 19.5])
+    noise = gaussian.noise(np.array([1.0, -1.0]), log_std)
+    np.testing.assert_allclose(gaussian.sample(np.array([10.0, 20.0]), noise), [12.0, 19.5])
 
 
 @pytest.mark.parametrize(("uniform", "choice"), [(0.0, 0), (0.49, 0), (0.51, 1), (0.74, 1), (0.76, 2), (1.0, 2)])
@@ -196,7 +196,7 @@ def test_the_mode_is_the_mean_or_the_choice_of_the_largest_logit() -> None:
 
 
 def test_noise_is_normal_for_a_box_and_uniform_for_choices() -> None:
-    normal, uniform = (d.noise(np.random.default_rng(3), (100_000,)) for d in (Gaussian(2), Categorical(5)))
+    normal, uniform = (d.draw(np.random.default_rng(3), (100_000,)) for d in (Gaussian(2), Categorical(5)))
     assert normal.shape == (100_000, 2)
     assert uniform.shape == (100_000, 1)
     assert normal.mean() == pytest.approx(0, abs=0.01)

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from ppo.config.algorithms import Network
-from ppo.envs.base import Spec
-from ppo.networks.flat import FlatNetwork, tanh
+from ppo.networks.bodies.mlp import MLP
+from ppo.networks.flat import FlatNetwork, Head
+from ppo.networks.layers import tanh
+from tests.ppo.handmade import box, choice
 
-PAPER = Network(hidden=(64, 64), shared=False, log_std=0.0)
+SHARED = MLP((64, 64), "tanh", True, "float32")
+HEAD = Head(policy_scale=0.01, log_std=0.0)
 
 
-def flat(obs_size: int = 11, action_size: int = 3, network: Network = PAPER, *, discrete: bool = False) -> FlatNetwork:
-    return FlatNetwork(Spec(obs_size, action_size, discrete, -np.ones(1), np.ones(1)), network)
+def separate(*hidden: int, activation: Literal["tanh", "relu"] = "tanh") -> MLP:
+    """A body of its own for the policy and for the value function."""
+    return MLP(hidden, activation, False, "float32")
+
+
+PAPER = separate(64, 64)
+
+
+def flat(obs_size: int = 11, action_size: int = 3, body: MLP = PAPER, *, discrete: bool = False) -> FlatNetwork:
+    return FlatNetwork((choice if discrete else box)(obs_size, action_size), body, HEAD)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -54,9 +65,8 @@ def test_policy_and_value_function_have_the_papers_number_of_parameters(
 
 def test_a_shared_trunk_is_counted_once_and_choices_have_no_deviation() -> None:
     trunk, head, value = 11 * 64 + 64 + 64 * 64 + 64, 64 * 3 + 3, 64 + 1
-    shared = Network((64, 64), shared=True, log_std=0.0)
-    assert len(flat(network=shared).init(seeded())) == trunk + head + value + 3
-    assert len(flat(network=shared, discrete=True).init(seeded())) == trunk + head + value
+    assert len(flat(body=SHARED).init(seeded())) == trunk + head + value + 3
+    assert len(flat(body=SHARED, discrete=True).init(seeded())) == trunk + head + value
 
 
 def test_theta_and_the_named_parameters_are_the_same_numbers() -> None:
@@ -68,7 +78,7 @@ def test_theta_and_the_named_parameters_are_the_same_numbers() -> None:
 
 
 def test_a_part_of_theta_is_where_the_parameters_of_these_names_are() -> None:
-    network = flat(network=Network((7, 5), shared=False, log_std=0.0))
+    network = flat(body=separate(7, 5))
     for names in (("log_std",), ("policy_",), ("value_trunk", "value_head.bias"), ("policy_", "value_", "log_std")):
         part = network.part(*names)
         assert part.dtype == torch.bool
@@ -86,9 +96,8 @@ def test_a_part_of_theta_is_where_the_parameters_of_these_names_are() -> None:
 def test_the_weights_into_each_unit_have_norm_one_and_those_of_the_mean_a_hundredth_or_as_configured(
     policy_scale: float,
 ) -> None:
-    configured = {} if policy_scale == 0.01 else {"policy_scale": policy_scale}
-    network = Network((64, 64), shared=False, log_std=0.0, **configured)
-    norms = {name: p.norm(dim=0) for name, p in parameters(flat(network=network)).items() if name.endswith("weight")}
+    network = FlatNetwork(box(11, 3), PAPER, Head(policy_scale, log_std=0.0))
+    norms = {name: p.norm(dim=0) for name, p in parameters(network).items() if name.endswith("weight")}
     assert len(norms) == 6
     for name, norm in norms.items():
         scale = policy_scale if name == "policy_head.weight" else 1.0
@@ -96,7 +105,7 @@ def test_the_weights_into_each_unit_have_norm_one_and_those_of_the_mean_a_hundre
 
 
 def test_the_scale_of_the_mean_changes_no_other_weight() -> None:
-    small, large = (parameters(flat(network=Network((8,), False, 0.0, policy_scale=scale))) for scale in (0.01, 1.0))
+    small, large = (parameters(FlatNetwork(box(11, 3), separate(8), Head(scale, 0.0))) for scale in (0.01, 1.0))
     torch.testing.assert_close(large.pop("policy_head.weight"), 100 * small.pop("policy_head.weight"))
     assert all(torch.equal(large[name], small[name]) for name in small)
 
@@ -109,7 +118,7 @@ def test_the_weights_point_in_all_directions_alike() -> None:
 
 
 def test_biases_are_zero_and_the_deviation_is_as_configured() -> None:
-    weights = parameters(flat(network=Network((8,), shared=False, log_std=-0.7)))
+    weights = parameters(FlatNetwork(box(11, 3), separate(8), Head(0.01, log_std=-0.7)))
     biases = [p for name, p in weights.items() if name.endswith("bias")]
     assert len(biases) == 4
     assert all((b == 0).all() for b in biases)
@@ -149,7 +158,7 @@ def by_hand(weights: dict[str, Tensor], trunk: str, head: str, obs: np.ndarray, 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("shared", [False, True])
 def test_policy_and_value_are_tanh_or_relu_layers_and_a_linear_head(shared: bool, activation: str) -> None:
-    network = flat(network=Network((7, 5), shared=shared, log_std=0.0, activation=activation))
+    network = flat(body=MLP((7, 5), activation, shared, "float32"))
     theta = torch.randn(len(network.init(seeded())), generator=seeded(2))
     obs, weights = torch.randn(20, 11, generator=seeded(1)), network.unflatten(theta)
     mean = by_hand(weights, "policy_trunk", "policy_head", obs.numpy(), activation)
@@ -167,7 +176,7 @@ def test_the_deviation_does_not_depend_on_the_state() -> None:
 
 
 def test_no_hidden_layer_leaves_a_linear_policy() -> None:
-    network = flat(network=Network((), shared=False, log_std=0.0))
+    network = flat(body=separate())
     theta, obs = torch.randn(11 * 3 + 3 + 3 + 11 + 1, generator=seeded(2)), torch.eye(11)
     weights = network.unflatten(theta)
     torch.testing.assert_close(

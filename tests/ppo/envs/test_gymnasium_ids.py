@@ -1,0 +1,104 @@
+"""Ids of Gymnasium's tasks: however one is spelled, it is the same run; one that is unknown is one sentence."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+from ppo.config.compose import compose
+from ppo.config.identity import run_hash
+from ppo.envs.gymnasium.registered import resolve
+from ppo.envs.gymnasium.schema import Gymnasium
+from ppo.errors import UserError
+
+MODULE = """
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+
+for version in (0, 2, 10):
+    gymnasium.register(f"Cart-v{version}", lambda: CartPoleEnv(), max_episode_steps=7)
+    gymnasium.register(f"mine/Cart-v{version + 1}", lambda: CartPoleEnv())
+gymnasium.register("Bare", lambda: CartPoleEnv())
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A module that registers tasks of somebody else's when it is imported."""
+    (tmp_path / "somebodys_tasks.py").write_text(MODULE, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(gymnasium.registry)
+    yield "somebodys_tasks"
+    sys.modules.pop("somebodys_tasks", None)
+    for env_id in set(gymnasium.registry) - before:
+        del gymnasium.registry[env_id]
+
+
+def hash_of(env_id: str) -> str:
+    return run_hash(compose(["env=gymnasium", f"env.id={env_id}"]))
+
+
+@pytest.mark.parametrize(
+    "spelling", ["CartPole", "CartPole-v1", "os:CartPole-v1", "os.path:CartPole", "math:CartPole-v1"]
+)
+def test_one_task_is_one_run_however_it_is_spelled(spelling: str) -> None:
+    assert resolve(spelling) == "CartPole-v1"
+    assert compose(["env=gymnasium", f"env.id={spelling}"]).env.id == "CartPole-v1"
+    assert hash_of(spelling) == hash_of("CartPole-v1")
+
+
+def test_another_version_is_another_run() -> None:
+    assert resolve("CartPole-v0") == "CartPole-v0"
+    assert hash_of("CartPole-v0") != hash_of("CartPole-v1")
+
+
+def test_a_task_of_somebody_elses_keeps_its_module_so_that_any_process_finds_it(module: str) -> None:
+    assert resolve(f"{module}:Cart-v2") == f"{module}:Cart-v2"
+    assert resolve(f"{module}:mine/Cart-v1") == f"{module}:mine/Cart-v1"
+    assert resolve(f"{module}:Bare") == f"{module}:Bare"
+
+
+def test_without_a_version_the_highest_number_is_meant(module: str) -> None:
+    assert resolve(f"{module}:Cart") == f"{module}:Cart-v10"
+    assert resolve(f"{module}:mine/Cart") == f"{module}:mine/Cart-v11"
+
+
+def test_the_limit_of_a_task_of_somebody_elses_is_known(module: str) -> None:
+    limits = [Gymnasium(f"{module}:{name}", None).episode_limit() for name in ("Cart-v2", "mine/Cart-v1")]
+    assert limits == [7, None]
+    assert Gymnasium(f"{module}:Cart-v2", 3).episode_limit() == 3
+
+
+@pytest.mark.parametrize(
+    ("env_id", "told"),
+    [
+        ("CartPol-v1", r"Did you mean CartPole-v1"),
+        ("CartPole-v9", r"Did you mean CartPole-v1"),
+        ("no such thing", r"expected an id "),
+        ("Nope", r"expected an id "),
+        ("nowhere_at_all:Env-v0", r"ModuleNotFoundError"),
+        ("os:Nope-v0", r"expected an id "),
+        (":CartPole-v1:", r"invalid: expected"),
+    ],
+)
+def test_an_id_that_cannot_be_found_is_one_sentence(env_id: str, told: str) -> None:
+    with pytest.raises(UserError) as error:
+        resolve(env_id)
+    sentence = str(error.value)
+    assert sentence.startswith(f"env.id={env_id} is invalid: expected ")
+    assert len(sentence.splitlines()) == 1
+    assert re.search(told, sentence)
+
+
+def test_a_module_that_breaks_while_it_is_imported_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_tasks.py").write_text("raise RuntimeError('no display\\nat all')", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"RuntimeError: no display\)\.$"):
+        resolve("broken_tasks:Env-v0")

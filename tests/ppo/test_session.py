@@ -1,0 +1,236 @@
+"""A pack and its run folders: what each member keeps, when it is saved, and that a fault is its own run's."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ppo.config.compose import compose
+from ppo.config.identity import pack_key, run_hash
+from ppo.config.run import Config
+from ppo.envs.simulators.lockstep import MujocoLockStep
+from ppo.errors import Busy
+from ppo.runs.folder import RunFolder
+from ppo.runs.store import folder_of
+from ppo.session import Interrupted, Member, Outcome, train_pack
+from tests.ppo.handmade import records
+
+SMALL = ["env=inverted_pendulum", "algorithm.horizon=128", "algorithm.epochs=1", "network.hidden=[4]"]
+STEPS, ITERATIONS = 640, 5
+
+
+def run(outputs: Path, seed: int = 0, *extra: str) -> Config:
+    return compose([*SMALL, f"total_steps={STEPS}", "compile=false", f"seed={seed}", f"outputs={outputs}", *extra])
+
+
+def members_of(configs: Sequence[Config]) -> list[Member]:
+    assert len({pack_key(config) for config in configs}) == 1
+    members = []
+    for config in configs:
+        folder = RunFolder(folder_of(config), config)
+        folder.check()
+        members.append(Member(Outcome(config, folder.path), folder, compiled=False))
+    return members
+
+
+def finish(configs: Sequence[Config], marker: Path | None = None) -> list[Outcome]:
+    members = members_of(configs)
+    train_pack(members, lambda: False, marker)
+    return [member.outcome for member in members]
+
+
+def stop_after(iterations: int, members: Sequence[Member], before: Callable[[int], None] = lambda number: None) -> None:
+    """Train, interrupt after so many iterations; `before` is called with the number of each that begins."""
+    begun = 0
+
+    def stopping() -> bool:
+        nonlocal begun
+        before(begun)
+        begun += 1
+        return begun > iterations
+
+    with pytest.raises(Interrupted):
+        train_pack(members, stopping)
+
+
+def status(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "status.json").read_text())
+
+
+def updates(folder: Path) -> list[dict[str, str]]:
+    with (folder / "updates.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# -- what is recorded --------------------------------------------------------------------------------------------------
+
+
+def test_every_iteration_is_a_row_and_the_result_says_who_was_trained_with_whom(tmp_path: Path) -> None:
+    configs = [run(tmp_path, seed) for seed in range(2)]
+    outcomes = finish(configs)
+    for config, outcome in zip(configs, outcomes, strict=True):
+        rows, result = updates(outcome.folder), outcome.result or {}
+        assert [int(row["iteration"]) for row in rows] == [1, 2, 3, 4, 5]
+        assert [int(row["step"]) for row in rows] == [128 * i for i in range(1, 6)]
+        assert result["run"] == run_hash(config)
+        assert result["pack"] == [run_hash(c) for c in configs]
+        assert (result["pack_size"], result["steps"], result["compiled"]) == (2, STEPS, False)
+        assert "mixed_modes" not in result
+        with (outcome.folder / "episodes.csv").open(newline="") as file:
+            returns = [float(row["return"]) for row in csv.DictReader(file)]
+        assert result["episodes"] == len(returns) == int(rows[-1]["episodes"])
+        assert result["score"] == pytest.approx(np.mean(returns[-100:]))
+        assert status(outcome.folder)["state"] == "done"
+
+
+def test_an_interrupted_pack_is_saved_whole_and_says_so(tmp_path: Path) -> None:
+    members = members_of([run(tmp_path, seed) for seed in range(3)])
+    stop_after(2, members)
+    for member in members:
+        assert (status(member.folder.path)["state"], status(member.folder.path)["step"]) == ("planned", 256)
+        assert len(updates(member.folder.path)) == 2
+        assert not member.ended
+        assert not (member.folder.path / "result.json").exists()
+
+
+def test_seconds_add_up_over_interruptions(tmp_path: Path) -> None:
+    config = run(tmp_path)
+    stop_after(2, members_of([config]))
+    path = folder_of(config) / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    assert state["seconds"] > 0
+    (member,) = members_of([config])
+    member.seconds = 0.0
+    stop_after(1, [member])
+    assert member.seconds == state["seconds"]
+
+
+# -- when it is saved --------------------------------------------------------------------------------------------------
+
+
+def test_each_member_is_saved_as_often_as_its_own_config_says(tmp_path: Path) -> None:
+    configs = [run(tmp_path, seed, f"checkpoint_seconds={s}") for seed, s in enumerate((1e9, 0, 1e9))]
+    members, saved = members_of(configs), []
+
+    def look(_number: int) -> None:
+        saved.append([(m.folder.path / "checkpoint.pt").exists() for m in members])
+
+    stop_after(3, members, look)
+    assert saved == [[False] * 3, *[[False, True, False]] * 3]
+    assert all((m.folder.path / "checkpoint.pt").exists() for m in members), "who is interrupted is saved"
+
+
+def test_members_saved_at_different_steps_go_on_in_one_pack_with_the_same_bytes(tmp_path: Path) -> None:
+    seconds = ("checkpoint_seconds=0", "checkpoint_seconds=1e9")
+    undisturbed = [records(o.folder) for o in finish([run(tmp_path / "a", i) for i in range(2)])]
+    configs = [run(tmp_path / "b", i, s) for i, s in enumerate(seconds)]
+
+    def killed(number: int) -> None:
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_after(9, members_of(configs), killed)
+    outcomes = finish(configs)
+    assert [records(outcome.folder) for outcome in outcomes] == undisturbed
+    logs = [(outcome.folder / "log.txt").read_text() for outcome in outcomes]
+    assert ["starts at step 384 " in log for log in logs] == [True, False]
+
+
+# -- one run's fault is its own ----------------------------------------------------------------------------------------
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, lane: int, step: int) -> None:
+    """The simulator of a lane raises at that step."""
+    steps, original = 0, MujocoLockStep.step
+
+    def stepped(self: MujocoLockStep, action: np.ndarray) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == step:
+            self.failures[lane] = RuntimeError("the simulator broke")
+        return original(self, action)
+
+    monkeypatch.setattr(MujocoLockStep, "step", stepped)
+
+
+def test_a_lane_whose_simulator_fails_is_told_and_its_mates_finish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = [records(o.folder) for o in finish([run(tmp_path / "a", seed) for seed in range(3)])]
+    failing(monkeypatch, lane=1, step=300)
+    first, failed, last = finish([run(tmp_path / "b", seed) for seed in range(3)])
+    assert failed.error == "RuntimeError: the simulator broke"
+    assert failed.result is None
+    assert status(failed.folder)["state"] == "failed"
+    assert "the simulator broke" in (failed.folder / "traceback.txt").read_text()
+    assert len(updates(failed.folder)) == 2  # its broken iteration is not recorded
+    assert [records(first.folder), records(last.folder)] == [healthy[0], healthy[2]]
+
+
+def test_a_reward_that_is_not_finite_fails_its_own_run_at_its_own_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, original = 0, MujocoLockStep.step
+
+    def stepped(self: MujocoLockStep, action: np.ndarray) -> Any:
+        nonlocal steps
+        steps += 1
+        step = original(self, action)
+        step.reward[2] = np.where(steps == 200, np.nan, step.reward[2])
+        return step
+
+    monkeypatch.setattr(MujocoLockStep, "step", stepped)
+    first, second, failed = finish([run(tmp_path, seed) for seed in range(3)])
+    assert failed.error is not None
+    assert failed.error.startswith("FloatingPointError")
+    assert "step 200" in failed.error
+    assert first.error is None is second.error
+
+
+@pytest.mark.parametrize("name", ["interpolation.csv", "updates.csv"])
+def test_a_folder_that_cannot_be_written_fails_its_own_run(tmp_path: Path, name: str) -> None:
+    configs = [run(tmp_path, seed, "algorithm.record=[interpolation]") for seed in range(3)]
+    members = members_of(configs)
+
+    def spoil(number: int) -> None:
+        path = members[1].folder.path / name
+        if number == (0 if name == "interpolation.csv" else 2):
+            path.unlink(missing_ok=True)
+            path.mkdir()
+
+    stop_after(4, members, spoil)
+    assert [member.outcome.error is None for member in members] == [True, False, True]
+    assert name in str(members[1].outcome.error)
+    assert [len(updates(members[i].folder.path)) for i in (0, 2)] == [4, 4]
+
+
+def test_a_pack_that_fails_as_a_whole_fails_all_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: MujocoLockStep, action: np.ndarray) -> Any:
+        raise MemoryError("too many simulators")
+
+    monkeypatch.setattr(MujocoLockStep, "step", broken)
+    outcomes = finish([run(tmp_path, seed) for seed in range(2)])
+    assert [outcome.error for outcome in outcomes] == ["MemoryError: too many simulators"] * 2
+    assert {status(outcome.folder)["state"] for outcome in outcomes} == {"failed"}
+
+
+# -- the writer of a folder --------------------------------------------------------------------------------------------
+
+
+def test_a_folder_in_use_is_left_alone_and_the_others_are_let_go(tmp_path: Path) -> None:
+    configs = [run(tmp_path, seed) for seed in range(2)]
+    theirs = RunFolder(folder_of(configs[1]), configs[1])
+    theirs.check()
+    theirs.open()
+    with pytest.raises(Busy, match="in use"):
+        finish(configs)
+    theirs.close()
+    assert [outcome.error for outcome in finish(configs)] == [None, None]
