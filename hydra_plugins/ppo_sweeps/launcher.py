@@ -18,7 +18,7 @@ class PackLauncher(Launcher):
     def __init__(self, **keys: Any) -> None:
         self.keys = OmegaConf.to_container(OmegaConf.create(keys), resolve=True)
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:  # noqa: ARG002
         """Check the keys before anything starts. Of Hydra's, only the task function is needed: it composes jobs."""
         from ppo.errors import UserError
 

@@ -23,8 +23,8 @@ def complete(options: argparse.Namespace) -> Exit:
         shells = sorted(app.get_shell_to_plugin_map(app.config_loader))
     expected = [f"{command}={shell}" for command in ("install", "uninstall", "query") for shell in shells]
     if len(options.overrides) != 1 or options.overrides[0] not in expected:
-        given = " ".join(options.overrides)
-        raise UserError(f"--shell-completion {given} is invalid: expected one of {', '.join(expected)}.")
+        given = " ".join(["--shell-completion", *options.overrides])
+        raise UserError(f"{given} is invalid: expected one of {', '.join(expected)}.")
     if options.overrides[0].startswith("query="):
         return _query(options)
     before, sys.argv[0] = sys.argv[0], PROGRAM  # Hydra installs it for the program of this name

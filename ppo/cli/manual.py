@@ -55,8 +55,9 @@ def _sections(options: argparse.Namespace) -> list[Section]:
             continue
         package = "experiment" if path.startswith("experiment/") else str(default.package or "")
         sections.setdefault(package, Section(package, [])).files.append(path)
-    found = list(sections.values())
-    return [section for section in found if section.package != "surrogate" or _takes_surrogate(sections, search_path(options))]
+    if "surrogate" in sections and not _takes_surrogate(sections, search_path(options)):
+        del sections["surrogate"]
+    return list(sections.values())
 
 
 def _takes_surrogate(sections: dict[str, Section], folders: Sequence[Path]) -> bool:
