@@ -26,7 +26,7 @@ class Progress:
         self.pack, self.clock = pack, clock
         self.started, self.from_step = clock(), self._done()
         self.line: Line = LiveLine(title) if _is_terminal() else PlainLine(title, clock)
-        self.line.draw(0.0, f"preparing to train to {self._steps()}")
+        self.line.draw(0.0, f"starting at {self._steps()}")
 
     def show(self) -> None:
         """After an iteration."""

@@ -28,7 +28,10 @@ class PackLauncher(Launcher):
         from sweeps.launching.launchers import to_launcher
 
         self.jobs: Any = task_function
-        self.launcher = to_launcher(self.keys)
+        try:
+            self.launcher = to_launcher(self.keys)
+        except UserError as error:
+            raise UserError(str(error).replace("launcher.", "hydra.launcher.")) from None
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:  # noqa: ARG002
         """Train one batch of jobs; a failed one does not stop the rest. Returns come in the order of the jobs."""

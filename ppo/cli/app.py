@@ -41,6 +41,12 @@ def is_hydras(override: str) -> bool:
     return override.lstrip("+~").startswith(("hydra/", "hydra."))
 
 
+def with_defaults(overrides: Sequence[str]) -> list[str]:
+    """Overrides after our defaults of Hydra's own settings."""
+    keys = {override.lstrip("+").partition("=")[0] for override in overrides}
+    return [*(default for default in DEFAULTS if default.partition("=")[0] not in keys), *overrides]
+
+
 def search_config_dir(options: argparse.Namespace) -> None:
     """Let the choices of --config-dir be found wherever a run is composed."""
     if options.config_dir is not None:
@@ -54,9 +60,7 @@ def search_path(options: argparse.Namespace) -> list[Path]:
 
 def run_hydra(options: argparse.Namespace, overrides: Sequence[str], task: Callable[[Any], Any]) -> None:
     """What `hydra.main` does with these options and overrides; UserError where it refuses."""
-    keys = {override.lstrip("+").partition("=")[0] for override in overrides}
-    defaults = [default for default in DEFAULTS if default.partition("=")[0] not in keys]
-    given = vars(options) | {"overrides": [*([] if options.shell_completion else defaults), *overrides]}
+    given = vars(options) | {"overrides": list(overrides) if options.shell_completion else with_defaults(overrides)}
     with sentences(options), _exceptions():
         _run_hydra(
             args=argparse.Namespace(**given),
@@ -118,8 +122,9 @@ def _unknown_choice(error: MissingConfigException) -> UserError:
 
 
 def _unknown_key(key: str, options: argparse.Namespace) -> UserError:
+    chosen = with_defaults([override for override in options.overrides if override.startswith("hydra/")])
     with hydra_app(options) as app:
-        known = OmegaConf.to_container(app.compose_config(ROOT_CONFIG, [], RunMode.MULTIRUN), resolve=False)
+        known = OmegaConf.to_container(app.compose_config(ROOT_CONFIG, chosen, RunMode.MULTIRUN), resolve=False)
     assert isinstance(known, dict)
     if not key.startswith("hydra."):
         return hints.unknown_key(key, {str(k): value for k, value in known.items() if k != "hydra"})

@@ -1,26 +1,22 @@
 """`ppo -m`: Hydra expands the overrides and hands the jobs to a launcher, which trains them in packs.
 
-Hydra finds the launchers `local` and `slurm` as it finds everybody's: as plugins. Nothing here knows them.
+Hydra finds the launchers `local` and `slurm` as it finds everybody's, as plugins in `hydra_plugins`: from a wheel, an
+editable install and a checkout. Nothing here knows them.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 
-from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
 from ppo.cli.app import is_hydras, run_hydra
 from ppo.cli.composing import compose_run, runs_of
 from ppo.config.compose import checked, groups, parse
 from ppo.config.run import Config
-from ppo.errors import UserError
+from ppo.errors import invalid
 from ppo.runs.exits import Exit
-
-PLUGINS = "hydra.plugins"  # the entry point group in which Hydra 1.4 looks for plugins
 
 
 class RunFailed(Exception):
@@ -36,7 +32,7 @@ class Job:
 
     def __call__(self, values: DictConfig) -> float | None:
         """Train one job; returns its score. For launchers that call a function, as Hydra's own does."""
-        from ppo.__main__ import train_and_print
+        from ppo.cli.training import train_and_print  # torch
 
         plain = OmegaConf.to_container(values, resolve=True)
         assert isinstance(plain, dict)
@@ -54,18 +50,26 @@ class Job:
         if key not in self.known:
             config = compose_run(self.options, overrides)
             config.env.check()
+            _check_execution(config)
             self.known[key] = config
         return self.known[key]
 
 
+def _check_execution(config: Config) -> None:
+    """UserError for what only a single run can have."""
+    if config.execution.run_dir is not None:
+        raise invalid("run_dir", config.execution.run_dir, "outputs=FOLDER with -m, where each run has its own folder")
+    if config.execution.resume is False:
+        raise invalid("resume", False, "true or force with -m, which always resumes")
+
+
 def multirun(options: argparse.Namespace) -> Exit:
     """Train every combination of the overrides' values; returns the exit status."""
-    _register_plugins()
     theirs = [o for o in options.overrides if is_hydras(o)]
     job = Job(options)
     arguments = [o for o in options.overrides if not is_hydras(o)]
     if not any(o.startswith("hydra/sweeper=") for o in theirs):  # another sweeper has a grammar of its own
-        _check_folders(job.configs(runs_of(options)))
+        job.configs(runs_of(options))
         arguments = [_without_glob(argument) for argument in arguments]
     try:
         run_hydra(options, [*theirs, *arguments], job)
@@ -74,29 +78,9 @@ def multirun(options: argparse.Namespace) -> Exit:
     return Exit.DONE
 
 
-def _check_folders(configs: Sequence[Config]) -> None:
-    folder = configs[0].execution.run_dir
-    if len(configs) > 1 and folder is not None:
-        expected = f"outputs=FOLDER, since each of {len(configs)} runs has a folder of its own"
-        raise UserError(f"run_dir={folder} is invalid: expected {expected}.")
-
-
 def _without_glob(argument: str) -> str:
     """`env=glob(h*)` as the choices that it stands for, in which files that others build on do not count."""
     (override,) = parse([argument])
     if not override.is_sweep_override() or not hasattr(value := override.value(), "filter"):
         return argument
     return f"{override.key_or_group}={','.join(value.filter(list(groups().get(override.key_or_group, ()))))}"
-
-
-def _register_plugins() -> None:
-    """Make Hydra 1.3 find the plugins that packages announce in the way of Hydra 1.4.
-
-    It looks for modules `hydra_plugins.*` along the import path, where an editable install has none.
-    """
-    plugins = Plugins.instance()
-    for entry in entry_points(group=PLUGINS):
-        try:
-            plugins.register(entry.load())
-        except Exception as error:  # another package's plugin must not stop ours
-            sys.stderr.write(f"Hydra plugin {entry.name} cannot be loaded: {error}\n")
