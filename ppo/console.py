@@ -73,7 +73,7 @@ class Line(Protocol):
 
 
 class LiveLine:
-    """One line of a terminal, redrawn by rich; what else is written to stderr appears above it."""
+    """A line of a terminal under its title, redrawn by rich; what else is written to stderr appears above them."""
 
     def __init__(self, title: str) -> None:
         from rich.console import Console  # 70 ms to import: not for --help or a mistake
@@ -84,15 +84,17 @@ class LiveLine:
         self.live.start()
 
     def draw(self, share: float, status: str) -> None:
+        from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        row = Table.grid(padding=(0, 1))
-        for _ in range(3):
-            row.add_column(no_wrap=True)
-        row.add_row(Text(self.title), ProgressBar(total=1.0, completed=share, width=16), Text(status))
-        self.live.update(row, refresh=True)
+        line = Table.grid(padding=(0, 1))
+        line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True)
+        line.add_row(ProgressBar(total=1.0, completed=share, width=10), Text(status))
+        title = Text(self.title, no_wrap=True, overflow="ellipsis")
+        self.live.update(Group(title, line), refresh=True)
 
     def close(self) -> None:
         self.live.stop()

@@ -58,7 +58,7 @@ def _check_ours() -> None:
     from ppo.errors import UserError
 
     spec = find_spec("sweeps")
-    where = Path(spec.origin).resolve().parent if spec and spec.origin else None
-    if where is None or where.parent != Path(ppo.__file__).resolve().parents[1]:
-        found = "no package sweeps is found" if where is None else f"{spec.origin} would be imported in place of ours"  # type: ignore[union-attr]
-        raise UserError(f"{found}: use the console script `ppo`, or another working directory.")
+    origin = spec.origin if spec else None
+    if origin is None or Path(origin).resolve().parents[1] != Path(ppo.__file__).resolve().parents[1]:
+        found = "our package sweeps is not found" if origin is None else f"{origin} would be imported in place of ours"
+        raise UserError(f"{found}: use the console script `ppo`, without PYTHONPATH.")

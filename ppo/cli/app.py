@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +62,7 @@ def search_path(options: argparse.Namespace) -> list[Path]:
 def run_hydra(options: argparse.Namespace, overrides: Sequence[str], task: Callable[[Any], Any]) -> None:
     """What `hydra.main` does with these options and overrides; UserError where it refuses."""
     given = vars(options) | {"overrides": list(overrides) if options.shell_completion else with_defaults(overrides)}
-    with sentences(options), _exceptions():
+    with sentences(options), _exceptions(), _logging_restored():
         _run_hydra(
             args=argparse.Namespace(**given),
             args_parser=make_parser(),
@@ -95,6 +96,18 @@ def _exceptions() -> Iterator[None]:
         os.environ.pop(name)
         if before is not None:
             os.environ[name] = before
+
+
+@contextmanager
+def _logging_restored() -> Iterator[None]:
+    """While open, Hydra may set up logging, which it does for the whole process."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 @contextmanager

@@ -39,9 +39,10 @@ def run(arguments: Sequence[str] | None) -> Exit:
 
         options.multirun = True
         return multirun(options)
+    configs = _configs(options)
     from ppo.cli.training import train_and_print  # torch takes seconds to load: not for --help or a mistake
 
-    outcomes = train_and_print(_configs(options))
+    outcomes = train_and_print(configs)
     return Exit.FAILED if any(outcome.result is None for outcome in outcomes) else Exit.DONE
 
 

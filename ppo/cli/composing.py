@@ -15,7 +15,7 @@ from ppo.cli.app import ROOT_CONFIG, hydra_app, is_hydras, search_path, sentence
 from ppo.config.compose import checked, compose, expand, load_mapping, parse
 from ppo.config.flatten import flatten
 from ppo.config.run import Config
-from ppo.errors import UserError, invalid
+from ppo.errors import UserError, invalid, shown
 
 
 def runs_of(options: argparse.Namespace) -> list[list[str]]:
@@ -45,10 +45,9 @@ def _from_root(options: argparse.Namespace, overrides: Sequence[str]) -> tuple[d
     """The mapping of the user's own root config, and what of it was chosen explicitly: all that the file says."""
     name = options.config_name.removesuffix(".yaml")
     with sentences(options), hydra_app(options) as app:
-        composed = app.compose_config(name, list(overrides), RunMode.RUN)
+        composed = app.get_sanitized_cfg(app.compose_config(name, list(overrides), RunMode.RUN), "job")
         values = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
-    del values["hydra"]
     file = next(file for folder in search_path(options) if (file := folder / f"{name}.yaml").is_file())
     explicit = _explicit(yaml.safe_load(file.read_text(encoding="utf-8")) or {}, f"--config-name {name}")
     explicit |= {o.key_or_group.lstrip("/"): str(o.input_line) for o in parse(overrides)}
@@ -80,5 +79,5 @@ def as_shown(values: Mapping[str, Any], package: str | None) -> str:
     if part is None and package not in flatten(values):
         raise invalid("--package", package, f"one of {', '.join(values)}, or a key below them")
     if not OmegaConf.is_config(part):
-        return f"{part}\n"
+        return f"{shown(part)}\n"
     return f"# @package {package}\n{yaml.safe_dump(OmegaConf.to_container(part), sort_keys=False)}"

@@ -59,7 +59,7 @@ def _mistake(message: str) -> NoReturn:
 def make_parser() -> argparse.ArgumentParser:
     """Hydra's parser with our words."""
     parser = get_args_parser()
-    parser.error = _mistake
+    parser.error = _mistake  # type: ignore[method-assign]
     parser.prog, parser.usage = "ppo", "ppo [flags] [KEY=VALUE ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = "Train a policy, or many in packs. Prints the score and folder of each run."

@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from hydra.core.override_parser.types import ValueType
 from omegaconf import DictConfig, OmegaConf
 
 from ppo.cli.app import is_hydras, run_hydra
 from ppo.cli.composing import compose_run, runs_of
-from ppo.config.compose import checked, groups, parse
+from ppo.config.compose import checked, expand, parse
 from ppo.config.run import Config
 from ppo.errors import invalid
 from ppo.runs.exits import Exit
@@ -81,6 +82,6 @@ def multirun(options: argparse.Namespace) -> Exit:
 def _without_glob(argument: str) -> str:
     """`env=glob(h*)` as the choices that it stands for, in which files that others build on do not count."""
     (override,) = parse([argument])
-    if not override.is_sweep_override() or not hasattr(value := override.value(), "filter"):
+    if override.value_type != ValueType.GLOB_CHOICE_SWEEP:
         return argument
-    return f"{override.key_or_group}={','.join(value.filter(list(groups().get(override.key_or_group, ()))))}"
+    return f"{override.key_or_group}={','.join(run[0].partition('=')[2] for run in expand([argument]))}"
