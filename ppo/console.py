@@ -1,57 +1,151 @@
-"""The live line of a pack: how far, how fast, how long still, how good."""
+"""What a person sees on stderr while a pack trains: a live line on a terminal, a plain line a minute elsewhere."""
 
 from __future__ import annotations
 
+import io
+import logging
+import math
+import os
 import sys
 import time
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ppo.pack import Pack
 
+PLAIN_SECONDS = 60.0  # between plain lines
+
+log = logging.getLogger(__name__)
+
 
 class Progress:
-    """One line on a terminal, redrawn after each iteration; silent where stderr is not a terminal."""
+    """How far a pack is, how fast, how long it takes still, how good it is."""
 
-    def __init__(self, title: str, pack: Pack) -> None:
-        self.title, self.pack = title, pack
-        self.live = sys.stderr.isatty()
-        self.started, self.from_step = time.time(), self._done()
-        self.width = 0
-        self._draw(f"{title}: preparing ...")
+    def __init__(self, title: str, pack: Pack, clock: Callable[[], float] = time.monotonic) -> None:
+        self.pack, self.clock = pack, clock
+        self.started, self.from_step = clock(), self._done()
+        self.line: Line = LiveLine(title) if _is_terminal() else PlainLine(title, clock)
+        self.line.draw(0.0, f"starting at {self._steps()}")
 
     def show(self) -> None:
-        """Redraw the line."""
-        if not self.live:
-            return
-        pack = self.pack
-        done, goal = self._done(), int(pack.goals[: pack.size].sum())
-        speed = (done - self.from_step) / max(time.time() - self.started, 1e-9)
-        scores = [s for lane in range(pack.size) if not np.isnan(s := pack.score(lane))]
-        score = f"score {np.mean(scores):.4g}" if scores else "no episode yet"
-        if len(scores) > 1:
-            score += f" ({min(scores):.4g} to {max(scores):.4g})"
-        left = clock((goal - done) / max(speed, 1e-9))
-        steps = f"{count(int(pack.steps[: pack.size].min()))} of {count(int(pack.goals[0]))} steps"
-        self._draw(f"{self.title}: {done / goal:4.0%}  {steps}  {speed:,.0f} steps/s  {left} left  {score}")
+        """After an iteration."""
+        done, goal = self._done(), int(sum(self._goals()))
+        seconds = max(self.clock() - self.started, 1e-9)
+        speed = (done - self.from_step) / seconds
+        left = f"{clock((goal - done) / max(speed, 1e-9))} left" if done < goal else f"in {clock(seconds)}"
+        status = f"{done / goal:4.0%}  {self._steps()}  {speed:,.0f} steps/s  {left}  {self._score()}"
+        self.line.draw(done / goal, status)
 
     def close(self) -> None:
-        """Leave the last line standing."""
-        if self.live:
-            sys.stderr.write("\n")
+        """Leave the last state on the screen."""
+        self.line.close()
+
+    def _goals(self) -> list[int]:
+        return [int(goal) for goal in self.pack.goals[: self.pack.size]]
 
     def _done(self) -> int:
         """Steps of all lanes; whole episodes may take a lane beyond its goal."""
-        pack = self.pack
-        return int(np.minimum(pack.steps, pack.goals)[: pack.size].sum())
+        return sum(min(int(step), goal) for step, goal in zip(self.pack.steps, self._goals(), strict=False))
 
-    def _draw(self, line: str) -> None:
-        if self.live:
-            sys.stderr.write("\r" + line.ljust(self.width))
-            sys.stderr.flush()
-            self.width = len(line)
+    def _steps(self) -> str:
+        pack = self.pack
+        return f"{count(min(int(step) for step in pack.steps[: pack.size]))} of {count(self._goals()[0])} steps"
+
+    def _score(self) -> str:
+        scores = [s for lane in range(self.pack.size) if not math.isnan(s := float(self.pack.score(lane)))]
+        if not scores:
+            return "no episode yet"
+        score = f"score {sum(scores) / len(scores):.4g}"
+        return score if len(scores) == 1 else f"{score} ({min(scores):.4g} to {max(scores):.4g})"
+
+
+class Line(Protocol):
+    """A line that says how far something is."""
+
+    def draw(self, share: float, status: str) -> None:
+        """Show the share that is done, and the status."""
+        ...
+
+    def close(self) -> None:
+        """End, with the last status left to be read."""
+        ...
+
+
+class LiveLine:
+    """A line of a terminal under its title, redrawn by rich; what else is written to stderr appears above them."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console  # 70 ms to import: not for --help or a mistake
+        from rich.live import Live
+
+        self.title = title
+        self.live = Live(console=Console(stderr=True), auto_refresh=False, redirect_stdout=False)
+        self.live.start()
+
+    def draw(self, share: float, status: str) -> None:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        line = Table.grid(padding=(0, 1))
+        line.add_column(no_wrap=True)
+        line.add_column(no_wrap=True)
+        line.add_row(ProgressBar(total=1.0, completed=share, width=10), Text(status))
+        title = Text(self.title, no_wrap=True, overflow="ellipsis")
+        self.live.update(Group(title, line), refresh=True)
+
+    def close(self) -> None:
+        self.live.stop()
+
+
+class PlainLine:
+    """Log records, level info: the first status, one about every minute, and the last.
+
+    The command line shows them; the workers of a sweep do not, since the sweep shows them all.
+    """
+
+    def __init__(self, title: str, clock: Callable[[], float]) -> None:
+        self.title, self.clock = title, clock
+        self.next, self.unprinted = clock(), ""
+
+    def draw(self, share: float, status: str) -> None:  # noqa: ARG002
+        self.unprinted = status
+        if self.clock() >= self.next:
+            self.next = self.clock() + PLAIN_SECONDS
+            self.close()
+
+    def close(self) -> None:
+        if self.unprinted:
+            log.info("%s  %s: %s", time.strftime("%H:%M:%S"), self.title, self.unprinted.strip())
+        self.unprinted = ""
+
+
+def _is_terminal() -> bool:
+    """Whether stderr is a terminal that can redraw a line."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+class StderrHandler(logging.Handler):
+    """Writes log records to whatever stderr is at the time: above the live line while there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+        sys.stderr.flush()
+
+
+def log_to_stderr() -> None:
+    """Show warnings, and the plain lines of progress."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
+    log.setLevel(logging.INFO)
+
+
+def replace_unencodable() -> None:
+    """Write `?` for what stdout and stderr cannot encode, such as Greek letters in Latin-1, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def clock(seconds: float) -> str:

@@ -1,0 +1,28 @@
+"""Training in this process, and what is printed of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ppo.config.run import Config
+from ppo.train import Interrupted, Outcome, train
+
+
+def train_and_print(configs: Sequence[Config]) -> list[Outcome]:
+    """Train runs and print each one's score and folder; KeyboardInterrupt once all is saved."""
+    try:
+        outcomes = train(configs)
+    except Interrupted:
+        raise KeyboardInterrupt("interrupted: everything is saved; the same command resumes") from None
+    for outcome in outcomes:
+        sys.stdout.write(f"{_line(outcome)}\n")
+    return outcomes
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.result is None:
+        return f"failed: {outcome.error}  {outcome.folder}"
+    score = outcome.result["score"]
+    shown = "none: no episode was completed" if score is None else f"{score:.2f}"
+    return f"score {shown}  {outcome.folder}{'' if outcome.trained else '  (done before)'}"
