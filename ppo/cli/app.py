@@ -23,7 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ppo.cli.flags import make_parser
 from ppo.config import hints
-from ppo.config.compose import CONF, add_config_dir, first_line, groups
+from ppo.config.compose import CONF, add_config_dir, groups
+from ppo.config.files import first_line
 from ppo.config.flatten import flatten
 from ppo.errors import UserError, unknown
 
