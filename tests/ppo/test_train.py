@@ -99,7 +99,7 @@ def test_folders_may_be_settled_already(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_run_is_refused_before_anything_starts(tmp_path: Path) -> None:
     there = only(run(tmp_path, f"run_dir={tmp_path / 'here'}"))
-    with pytest.raises(UserError, match="different config .*algorithm.gamma"):
+    with pytest.raises(UserError, match=r"different config .*algorithm\.gamma"):
         train([run(tmp_path, seed=5), run(tmp_path, f"run_dir={there.folder}", "algorithm.gamma=0.5")])
     assert not list(tmp_path.rglob("seed-5-*/config.yaml"))
 
