@@ -13,7 +13,7 @@ from torch import Tensor
 from ppo.config import choices
 from ppo.config.schema import CLIP_RANGE, PER_RUN, marked
 from ppo.data import Floats
-from ppo.learning.surrogates.base import Surrogate, Terms, family, static
+from ppo.learning.surrogates.base import Surrogate, Terms, family, static, variants
 
 LOG_RATIO_LIMIT = 80.0  # e^80 is finite in float32; without a clip the ratio may otherwise overflow
 UNUSED = 1.0  # coefficient of a kind in a run of another kind: any number that keeps its objective finite
@@ -111,4 +111,4 @@ def _kinds(surrogate: Surrogate) -> list[Surrogate]:
         return [surrogate]
     classes = [choices.surrogate.find(name, "surrogate.name") for name in choices.surrogate.names()]
     unused = {cls: dict.fromkeys(marked(cls, PER_RUN), UNUSED) for cls in classes}
-    return [cls(**variant, **unused[cls]) for cls in classes for variant in cls.variants]
+    return [cls(**variant, **unused[cls]) for cls in classes for variant in variants(cls)]

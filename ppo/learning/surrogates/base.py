@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+HOME = __name__.rpartition(".")[0]  # where the paper's own are
+
+
 class Terms(NamedTuple):
     """What an objective may use, per sample [...]."""
 
@@ -53,7 +56,12 @@ def family(surrogate: Surrogate) -> dict[str, Any] | None:
     PER_RUN); that of any other surrogate holds its own alone, and nothing that is added changes the bits of the former.
     """
     own = static(surrogate)
-    return None if own in type(surrogate).variants else {"name": surrogate.name, **own}
+    return None if own in variants(type(surrogate)) else {"name": surrogate.name, **own}
+
+
+def variants(cls: type[Surrogate]) -> tuple[Mapping[str, Any], ...]:
+    """The variants of one of the paper's own surrogates; of any other there are none, whatever it inherits."""
+    return cls.variants if cls.__module__.startswith(f"{HOME}.") else ()
 
 
 def static(surrogate: Surrogate) -> dict[str, Any]:
