@@ -13,7 +13,7 @@ from torch import Tensor
 from ppo.config import choices
 from ppo.config.schema import CLIP_RANGE, PER_RUN, marked
 from ppo.data import Floats
-from ppo.learning.surrogates.base import Surrogate, Terms, family, static
+from ppo.learning.surrogates.base import Surrogate, Terms, family, places_of, static
 
 LOG_RATIO_LIMIT = 80.0  # e^80 is finite in float32; without a clip the ratio may otherwise overflow
 
@@ -111,7 +111,7 @@ def _kinds(surrogate: Surrogate) -> list[Surrogate]:
         return [surrogate]
     classes = [choices.surrogate.find(name, "surrogate.name") for name in choices.surrogate.names()]
     unset = {cls: dict.fromkeys(marked(cls, PER_RUN), 1.0) for cls in classes}
-    placed = {place: cls(**own, **unset[cls]) for cls in classes for place, own in cls.places.items()}
+    placed = {place: cls(**own, **unset[cls]) for cls in classes for place, own in places_of(cls).items()}
     return [placed[place] for place in sorted(placed)]
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ppo.algorithms.ppo.step import Rows
+from ppo.algorithms.ppo.step import Rows, Samples
 from ppo.collect import Collector, not_finite
 from ppo.config.compose import compose
 from ppo.data import Bools, Floats, Length, Obs, Rollout, RolloutSpec, Space
@@ -150,19 +150,11 @@ def test_networks_get_bytes_whether_they_act_judge_or_learn() -> None:
     assert set(Pixels.seen) == {np.dtype(np.uint8), torch.uint8}
 
 
-def test_a_minibatch_has_its_frames_as_bytes_beside_numbers_in_single_precision() -> None:
-    pack, kept = film_pack(), []
-    take = pack.learner._step
-
-    def step(theta: Tensor, adam: Any, totals: Tensor, minibatch: Rows, coefficients: Tensor) -> None:
-        kept.append(minibatch)
-        take(theta, adam, totals, minibatch, coefficients)
-
-    pack.learner._step = step
-    pack.iterate()
-    assert {(m.obs.dtype, m.obs.shape, m.rest.dtype) for m in kept} == {
-        (torch.uint8, (2, 8, *FRAME.shape), torch.float32)
-    }
+def test_rows_hold_frames_as_they_are_beside_numbers_in_single_precision() -> None:
+    frames, scalar = torch.zeros(2, 5, *FRAME.shape, dtype=torch.uint8), torch.zeros(2, 5)
+    rows = Rows.of(Samples(frames, torch.zeros(2, 5, 1), torch.zeros(2, 5, 3), scalar, scalar, scalar, scalar))
+    assert rows.obs is frames
+    assert (rows.rest.dtype, rows.rest.shape) == (torch.float32, (2, 5, 8))
 
 
 def test_a_run_of_frames_has_the_same_parameters_alone_and_in_packs() -> None:

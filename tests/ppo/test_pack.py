@@ -187,6 +187,13 @@ def test_the_step_at_which_a_run_broke_is_its_own_and_its_first(updates: int) ->
     assert f"not finite at step {8 + 5}" in str(failures[1])
 
 
+def test_why_a_lane_cannot_go_on_is_in_its_iteration() -> None:
+    pack, error = make_pack("algorithm=random", "total_steps=1000", seeds=(0, 1)), OSError("gone")
+    assert pack.iterate().failures == {}
+    pack.env.failures[0] = error
+    assert pack.iterate().failures == {0: error}
+
+
 def test_iterations_of_a_retired_lane_are_not_counted() -> None:
     pack = make_pack("algorithm=random", "total_steps=1000", seeds=(0, 1, 2))
     pack.iterate()
@@ -209,6 +216,26 @@ def test_a_seed_gives_the_same_bits_again_and_another_seed_others() -> None:
     assert torch.equal(once, again)
     assert torch.equal(once[0], once[2])
     assert not torch.equal(once[0], once[1])
+
+
+def test_a_rollout_is_taken_in_after_its_advantages_are_estimated_and_before_the_update() -> None:
+    pack = learning_pack()
+    learner, counts = pack.learner, []
+    estimate, update = learner.estimate_advantages, learner.update
+
+    def estimated(rollout: Any, see: Any) -> Any:
+        assert see is pack.obs_filter
+        counts.append(pack.obs_filter.count[0, 0])
+        return estimate(rollout, see)
+
+    def updated(batch: Any, moment: Any) -> Any:
+        assert moment.see is pack.obs_filter
+        counts.append(pack.obs_filter.count[0, 0])
+        return update(batch, moment)
+
+    learner.estimate_advantages, learner.update = estimated, updated
+    theta_after(pack, 2)
+    assert counts == pytest.approx([0.01, 8.01, 8.01, 16.01])
 
 
 def test_the_filter_takes_in_each_rollout_once() -> None:

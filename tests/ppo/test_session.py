@@ -105,7 +105,6 @@ def test_seconds_add_up_over_interruptions(tmp_path: Path) -> None:
     stop_after(2, members_of([config]))
     path = folder_of(config) / "checkpoint.pt"
     state = torch.load(path, weights_only=True)
-    assert state["seconds"] > 0
     (member,) = members_of([config])
     member.seconds = 0.0
     stop_after(1, [member])

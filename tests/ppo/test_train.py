@@ -74,6 +74,13 @@ def test_a_run_named_twice_is_trained_once(tmp_path: Path) -> None:
     assert result(other)["seed"] == 1
 
 
+def test_a_task_spelled_in_three_ways_is_one_run(tmp_path: Path) -> None:
+    spellings = ("CartPole", "CartPole-v1", "os:CartPole-v1")
+    outcomes = train([run(tmp_path, "env=gymnasium", f"env.id={spelling}") for spelling in spellings])
+    assert all(outcome is outcomes[0] for outcome in outcomes)
+    assert (result(outcomes[0])["env"], result(outcomes[0])["pack_size"]) == ("CartPole-v1", 1)
+
+
 def test_a_run_that_is_done_is_left_alone(tmp_path: Path) -> None:
     before = only(run(tmp_path))
     stamps = {path.name: path.stat().st_mtime_ns for path in before.folder.iterdir()}
@@ -99,7 +106,7 @@ def test_folders_may_be_settled_already(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_run_is_refused_before_anything_starts(tmp_path: Path) -> None:
     there = only(run(tmp_path, f"run_dir={tmp_path / 'here'}"))
-    with pytest.raises(UserError, match="different config .*algorithm.gamma"):
+    with pytest.raises(UserError, match=r"different config .*algorithm\.gamma"):
         train([run(tmp_path, seed=5), run(tmp_path, f"run_dir={there.folder}", "algorithm.gamma=0.5")])
     assert not list(tmp_path.rglob("seed-5-*/config.yaml"))
 

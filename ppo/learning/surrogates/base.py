@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ppo.config.run import Config
 
 
+HOME = __name__.rpartition(".")[0]  # where the paper's own are
+
+
 class Terms(NamedTuple):
     """What an objective may use, per sample [...]."""
 
@@ -62,7 +65,12 @@ def family(surrogate: Surrogate) -> dict[str, Any] | None:
     nothing that is added changes the bits of published runs.
     """
     own = static(surrogate)
-    return None if own in type(surrogate).places.values() else {"name": surrogate.name, **own}
+    return None if own in places_of(type(surrogate)).values() else {"name": surrogate.name, **own}
+
+
+def places_of(cls: type[Surrogate]) -> Mapping[int, Mapping[str, Any]]:
+    """The places of one of the paper's own surrogates; any other has none, whatever it inherits."""
+    return cls.places if cls.__module__.startswith(f"{HOME}.") else {}
 
 
 def static(surrogate: Surrogate) -> dict[str, Any]:

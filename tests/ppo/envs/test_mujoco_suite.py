@@ -15,13 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.config import choices
 from ppo.data import Floats
 from ppo.envs.base import Generators, Step
 from ppo.envs.simulators.lockstep import MujocoLockStep
 from ppo.envs.simulators.schema import Mujoco
 from ppo.envs.simulators.tasks import TASKS
-from ppo.errors import UserError
 
 
 def make_generators(lanes: int, actors: int, seed: int = 0) -> list[list[np.random.Generator]]:
@@ -292,14 +290,3 @@ def test_sizes_bounds_and_time_limits_are_the_ones_gymnasium_registered() -> Non
         np.testing.assert_array_equal(spec.action.low.astype(np.float32), env.action_space.low)  # type: ignore[attr-defined]
         np.testing.assert_array_equal(spec.action.high.astype(np.float32), env.action_space.high)  # type: ignore[attr-defined]
         assert TASKS[task_id].time_limit == gymnasium.spec(task_id).max_episode_steps
-
-
-def test_an_unknown_task_or_suite_is_one_sentence_naming_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"^env\.id=Hoper-v5 is invalid: .*Walker2d-v5.* Did you mean Hopper-v5\?"):
-        Mujoco("Hoper-v5", None).check()
-    with pytest.raises(UserError, match=r"^env\.id=Ant-v5 is invalid: expected HalfCheetah-v5, .*"):
-        Mujoco("Ant-v5", None).resolved()
-    with pytest.raises(UserError, match=r"^env\.suite=mujco is invalid: .*gymnasium.* Did you mean mujoco\?"):
-        choices.suite.find("mujco", "env.suite")
-    for task_id in TASKS:
-        assert Mujoco(task_id, None).resolved().id == task_id

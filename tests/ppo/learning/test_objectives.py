@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
+from ppo.config import choices
 from ppo.learning.objectives import Objectives
 from ppo.learning.surrogates.base import Surrogate, Terms, family
 from ppo.learning.surrogates.clip import Clip, ClipLog
 from ppo.learning.surrogates.none import Unclipped
 from ppo.learning.surrogates.penalty import AdaptiveKL, FixedKL
+from tests.ppo.handmade import own_registries
 
 PAPER: dict[str, Surrogate] = {
     "none": Unclipped(),
@@ -176,3 +179,20 @@ def test_a_state_names_the_lanes_own_coefficients_only() -> None:
 
 def test_the_papers_own_are_one_family() -> None:
     assert [family(surrogate) for surrogate in PAPER.values()] == [None] * 6
+
+
+@dataclass(frozen=True)
+class HalfClip(Clip):
+    """Somebody else's, which inherits all that it does not say."""
+
+    def objective(self, t: Terms) -> Tensor:
+        return 0.5 * super().objective(t)
+
+
+def test_a_surrogate_derived_from_one_of_the_papers_is_a_family_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    own_registries(monkeypatch)
+    before = [type(kind) for kind in all_six().kinds]
+    choices.surrogate("my_lab/half_clip")(HalfClip)
+    assert family(HalfClip(0.2)) == {"name": "my_lab/half_clip"}
+    assert [type(kind) for kind in Objectives([HalfClip(0.2)]).kinds] == [HalfClip]
+    assert [type(kind) for kind in all_six().kinds] == before
