@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from ppo.config import compose as module
-from ppo.config.compose import add_config_dir, groups
+from ppo.config import groups as places
+from ppo.config.compose import add_config_dir, compose, expand, groups
+from ppo.config.groups import config_dirs
+from ppo.config.identity import run_hash
 from ppo.config.splice import spliced
-from sweeps.planning.runs import sweep_runs
-from sweeps.planning.spec import parse
 
 
 def pairs() -> list[tuple[str, ...]]:
@@ -23,31 +24,36 @@ def pairs() -> list[tuple[str, ...]]:
     return [*two, *some, ("network=mlp", "algorithm=trpo"), ("algorithm=trpo", "network=mlp")]
 
 
+@pytest.fixture
+def composed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What is composed by Hydra from now on, nothing being known before."""
+    found: list[object] = []
+    original = module.hydra_compose
+    monkeypatch.setattr(module, "hydra_compose", lambda *a, **k: found.append(k["overrides"]) or original(*a, **k))
+    for cached in (module._base, module._unresolved):
+        cached.cache_clear()
+    return found
+
+
 @pytest.mark.slow
 def test_what_is_spliced_is_what_hydra_composes() -> None:
     for choices in pairs():
-        assert module._plain(choices) == module._container_of(choices), choices
+        whole = module._unresolved(config_dirs(), choices)
+        assert module._base(config_dirs(), choices).values == whole, choices
 
 
-TASKS = ["hopper", "reacher", "swimmer", "walker2d", "halfcheetah", "inverted_pendulum"]
+def test_a_sweep_of_many_choices_is_composed_by_hydra_once_for_each_choice(composed: list[object]) -> None:
+    tasks, surrogates = groups()["env"][1:6], groups()["surrogate"]
+    axes = [f"env={','.join(tasks)}", f"surrogate={','.join(surrogates)}", "algorithm.lr=1e-3,1e-4", "seed=range(4)"]
+    runs = [compose(overrides) for overrides in expand(axes)]
+    assert len({run_hash(run) for run in runs}) == 5 * 5 * 2 * 4
+    assert len(composed) <= 1 + 5 + 5, "none of the 25 combinations"
 
 
-def test_a_sweep_of_many_choices_is_composed_by_hydra_once_for_each_choice(monkeypatch: pytest.MonkeyPatch) -> None:
-    module._plain.cache_clear()
-    composed: list[tuple[str, ...]] = []
-    by_hydra = module._container_of
-
-    def count(choices: tuple[str, ...]) -> object:
-        composed.append(choices)
-        return by_hydra(choices)
-
-    monkeypatch.setattr(module, "_container_of", count)
-    surrogates = ["clip", "none", "kl_fixed", "kl_adaptive"]
-    grid = {"env": TASKS, "surrogate": surrogates, "algorithm": "ppo", "seed": "range(0,4)"}
-    runs = sweep_runs(parse("mine", {"grid": grid}))
-    monkeypatch.undo()
-    assert len(runs) == 6 * 4 * 4
-    assert len(set(composed)) <= 1 + 6 + 4 + 1, "none of the 24 combinations"
+def test_runs_that_differ_in_values_alone_are_composed_by_hydra_once(composed: list[object]) -> None:
+    runs = [compose(overrides) for overrides in expand(["algorithm.lr=1e-3,1e-4", "seed=range(50)"])]
+    assert len({run_hash(run) for run in runs}) == 100
+    assert len(composed) == 1
 
 
 def test_a_choice_that_two_others_change_is_composed_as_a_whole() -> None:
@@ -68,19 +74,14 @@ def test_a_choice_that_two_others_change_is_composed_as_a_whole() -> None:
         assert spliced(choices, by_hand) == by_hand(choices)
 
 
-def test_a_choice_that_takes_values_from_others_is_composed_as_a_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_choice_that_takes_values_from_others_follows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = (module.CONF / "algorithm" / "vpg.yaml").read_text(encoding="utf-8")
     (tmp_path / "algorithm").mkdir()
     theirs = re.sub(r"(?m)^gamma:.*$", "gamma: ${oc.select:env.nothing,0.5}", source)
+    theirs = re.sub(r"(?m)^value_minibatch_size:.*$", "value_minibatch_size: ${algorithm.batch_steps}", theirs)
     (tmp_path / "algorithm" / "theirs.yaml").write_text(theirs)
-    monkeypatch.setattr(module, "_extra", [])
-    try:
-        add_config_dir(tmp_path)
-        assert module._interpolates("algorithm=theirs")
-        assert not module._interpolates("algorithm=vpg")
-        assert module._plain(("env=reacher", "algorithm=theirs"))["algorithm"]["gamma"] == 0.5
-    finally:
-        for cached in (module.groups, module._composed, module._container_of, module._interpolates, module._plain):
-            cached.cache_clear()
+    monkeypatch.setattr(places, "_added", [])
+    add_config_dir(tmp_path)
+    assert compose(["env=reacher", "algorithm=theirs"]).algorithm.gamma == 0.5
+    run = compose(["env=reacher", "algorithm=theirs", "algorithm.batch_steps=100"])
+    assert run.algorithm.value_minibatch_size == 100
