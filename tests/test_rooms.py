@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,9 +18,7 @@ MAY = {  # room -> what it may import of ours
     "sweeps": ("ppo", "sweeps"),
     "analysis": ("analysis", "ppo.runs", "ppo.config", "ppo.errors"),
 }
-EVALUATES = {
-    "analysis/results/figure1.py": ("ppo.learning.surrogates",)
-}  # a picture of an objective is of the objective
+EVALUATES = {"analysis/results/figure1.py": ("ppo.learning.surrogates",)}  # it draws an objective
 TRAINERS = {"ppo.session": "ppo/train.py", "ppo.pack": "ppo/session.py"}  # module -> the only file that may run it
 IMPORTERS = ("import_module", "__import__", "find_spec", "run_module", "resolve_name")
 TORCH_FREE = ("ppo.config", "ppo.runs", "ppo.errors")
@@ -67,7 +66,7 @@ def imported_by_name(tree: ast.AST) -> Iterator[str]:
             yield from (a.value for a in node.args if isinstance(a, ast.Constant) and a.value in OURS)
         elif isinstance(node, (ast.List, ast.Tuple)):
             values = [e.value if isinstance(e, ast.Constant) else None for e in node.elts]
-            yield from (str(b) for a, b in zip(values, values[1:], strict=False) if a == "-m" and b in OURS)
+            yield from (str(b) for a, b in itertools.pairwise(values) if a == "-m" and b in OURS)
 
 
 def is_module(name: str) -> bool:

@@ -24,11 +24,12 @@ from ppo.config.groups import CONF, EXPERIMENT, add_config_dir, check_choice, co
 from ppo.config.overrides import check_complete, expand, leaves, parse, updated
 from ppo.config.run import Config, to_config
 from ppo.config.schema import Interpolated
+from ppo.config.splice import spliced
 from ppo.errors import UserError
 
 __all__ = [
-    "CONF", "add_config_dir", "apply", "checked", "compose", "compose_mapping", "expand", "groups", "load_mapping",
-    "parse", "yaml_values",
+    "CONF", "add_config_dir", "apply", "checked", "compose", "compose_mapping", "expand", "first_line", "groups",
+    "load_mapping", "parse", "yaml_values",
 ]  # fmt: skip
 
 Values = dict[str, Any]
@@ -89,7 +90,7 @@ def _values(choices: tuple[str, ...], rest: Sequence[Override], parsed: Sequence
         return values
     base = _base(config_dirs(), choices)
     if base.interpolates or any("${" in str(o.input_line) for o in rest):
-        return apply(_composed(config_dirs(), choices), rest)
+        return _applied(base.values, rest)
     return updated(base.values, rest)
 
 
@@ -105,13 +106,23 @@ class Base(NamedTuple):
 
 @lru_cache(maxsize=512)
 def _base(folders: tuple[Path, ...], choices: tuple[str, ...]) -> Base:
-    values = _plain(_composed(folders, choices), resolve=False)
+    def of(some: tuple[str, ...]) -> Values:
+        return _unresolved(folders, some)
+
+    try:
+        values = dict(spliced(choices, of))
+    except UserError:  # of a choice that cannot be composed without another
+        values = of(choices)
     return Base(values, "${" in repr(values))
 
 
 @lru_cache(maxsize=512)
+def _unresolved(folders: tuple[Path, ...], choices: tuple[str, ...]) -> Values:
+    return _plain(_composed(folders, choices), resolve=False)
+
+
 def _composed(folders: tuple[Path, ...], overrides: tuple[str, ...]) -> DictConfig:
-    """The root config under overrides, as Hydra composes it; shared, never to be written to."""
+    """The root config under overrides, as Hydra composes it."""
     quoted = ["'file://" + str(folder).replace("'", "\\'") + "'" for folder in folders[1:]]
     search = [f"hydra.searchpath=[{','.join(quoted)}]"] if quoted else []
     with _outside_of_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
@@ -152,9 +163,13 @@ def yaml_values(algorithm: str, surrogate: str | None, network: str) -> Values:
 
 def apply(config: DictConfig, overrides: Sequence[Override]) -> Values:
     """The values of a config with those of keys that are there already set, some by interpolations, and resolved."""
-    values = _resolved(OmegaConf.create(updated(_plain(config, resolve=False), overrides)))
-    check_complete(values)
-    return values
+    return _applied(_plain(config, resolve=False), overrides)
+
+
+def _applied(values: Values, overrides: Sequence[Override]) -> Values:
+    new = _resolved(OmegaConf.create(updated(values, overrides)))
+    check_complete(new)
+    return new
 
 
 def _resolved(config: DictConfig) -> Values:

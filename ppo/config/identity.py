@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from ppo.config.run import GROUPS, LENGTH, Config, choice_mapping
@@ -28,18 +26,13 @@ def essence(config: Config) -> dict[str, Any]:
 
 
 def _essence_of_choice(choice: Any, group: str) -> dict[str, Any]:
-    execution, added = _left_out(type(choice))  # type: ignore[arg-type]
+    cls = type(choice)
+    execution, added = marked(cls, EXECUTION), neutral(cls)
     return {
         key: value
         for key, value in choice_mapping(choice, group).items()
         if key not in execution and not (key in added and getattr(choice, key) == added[key])
     }
-
-
-@lru_cache
-def _left_out(cls: type[Any]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
-    """The execution keys of a schema, and the neutral values of those added later."""
-    return marked(cls, EXECUTION), neutral(cls)
 
 
 def run_hash(config: Config) -> str:

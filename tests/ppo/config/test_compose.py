@@ -9,9 +9,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from ppo.config import compose as module
-from ppo.config.compose import CONF, compose, compose_mapping, expand, groups
-from ppo.config.identity import run_hash
+from ppo.config.compose import CONF, compose, compose_mapping, groups
 
 NEEDED = {"gymnasium": ["env.id=CartPole-v1"]}  # what a choice leaves to the user
 VARIANTS = {"trpo_2017": "trpo", "a2c_trust_region": "a2c"}  # an algorithm with other hyperparameters
@@ -118,15 +116,3 @@ def test_what_is_composed_is_what_hydra_composes_at_once(overrides: list[str]) -
         at_once = hydra_compose("config", overrides=overrides)
     ours, _ = compose_mapping(overrides)
     assert ours == OmegaConf.to_container(at_once, resolve=True)
-
-
-def test_runs_with_the_same_choices_are_one_composition_of_hydra(monkeypatch: pytest.MonkeyPatch) -> None:
-    composed: list[object] = []
-    original = module.hydra_compose
-    monkeypatch.setattr(module, "hydra_compose", lambda *a, **k: composed.append(a) or original(*a, **k))
-    module._composed.cache_clear()
-    module._base.cache_clear()
-    choices = ["env=hopper", "surrogate=clip,kl_fixed"]
-    runs = [compose(o) for o in expand([*choices, "algorithm.lr=1e-3,1e-4", "seed=range(50)"])]
-    assert len({run_hash(run) for run in runs}) == 200
-    assert len(composed) == 2
