@@ -113,7 +113,7 @@ def test_interrupted_is_130_and_everything_is_saved(tmp_path: Path) -> None:
         while not any(len(p.read_text().splitlines()) > 1 for p in tmp_path.glob("runs/*/*/*/updates.csv")):
             assert process.poll() is None, process.communicate()
         os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate()
+        _, err = process.communicate()
     assert process.returncode == 130, err
     assert "interrupted" in err.splitlines()[-1]
     assert "Traceback" not in err
