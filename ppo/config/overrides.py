@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,6 +23,7 @@ from ppo.errors import UserError, invalid
 # Overrides that a sweep has by the thousand; Hydra's parser takes a millisecond for each.
 NUMBER = re.compile(r"(?P<key>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)=(?P<value>-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?"
                     r"(?P<power>e-?[0-9]+)?)", re.ASCII)  # fmt: skip
+FOLDERS = ("outputs", "run_dir")  # keys whose values may begin with ~
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -34,9 +36,12 @@ def _parse(override: str) -> Override:
     if match := NUMBER.fullmatch(override):
         value = float(match["value"]) if match["real"] or match["power"] else int(match["value"])
         return Override(OverrideType.CHANGE, match["key"], ValueType.ELEMENT, value, input_line=override)
+    key, _, value = override.partition("=")
     try:
+        if key.lstrip("+") in FOLDERS and value.startswith("~"):
+            override = f"{key}={Path(value).expanduser()}"  # not every shell does this, and Hydra's grammar has no ~
         parsed = OverridesParser.create().parse_override(override)
-    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, RuntimeError) as error:
         reason = " ".join(first_line(error).split()).partition(" expecting ")[0]
         raise UserError(f"{override!r} is not an override ({reason}): expected key=value.") from None
     if not parsed.key_or_group:

@@ -78,9 +78,7 @@ def test_a_pattern_stands_for_choices_only(capsys: pytest.CaptureFixture[str]) -
     assert multirun._without_glob("seed=1,2") == "seed=1,2"
 
 
-def test_hydras_own_launcher_trains_one_run_after_the_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_hydras_own_launcher_trains_one_run_after_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [*SMALL, "seed=1,0", f"outputs={tmp_path}", "hydra/launcher=basic", "hydra/job_logging=none"]
     assert main(["-m", *arguments]) == 0
     printed = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if line.startswith("score ")]

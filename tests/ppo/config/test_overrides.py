@@ -98,6 +98,13 @@ def test_an_empty_mapping_is_not_passed_over(override: str) -> None:
     assert override.split("=")[0] in complaint(override)
 
 
+def test_the_users_home_is_found_in_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    run = compose(["outputs=~/store", "run_dir=~/store/mine"])
+    assert (run.execution.outputs, run.execution.run_dir) == ("/somewhere/store", "/somewhere/store/mine")
+    assert complaint("outputs=~nobody-of-this-name/store")
+
+
 @pytest.mark.parametrize("override", ["+algorithm.lr=1e-3", "++algorithm.lr=1e-3"])
 def test_hydras_plus_goes_to_hydra(override: str) -> None:
     if override.startswith("++"):

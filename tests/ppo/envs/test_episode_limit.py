@@ -38,7 +38,7 @@ def _endless() -> Iterator[None]:
 
 
 def task(suite: str, env_id: str, time_limit: int | None) -> Suite:
-    return choices.suite.build({"suite": suite, "id": env_id, "time_limit": time_limit}, "env", "suite")
+    return choices.suite.build({"suite": suite, "id": env_id, "time_limit": time_limit}, "env")
 
 
 @pytest.mark.parametrize(

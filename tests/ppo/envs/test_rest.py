@@ -29,7 +29,7 @@ every_task = pytest.mark.parametrize(("suite", "env_id"), TASKS)
 def started(suite: str, env_id: str) -> LockStep:
     """Short episodes, in which actors start anew now and then, at rest or not."""
     generators = [[np.random.default_rng([lane, actor]) for actor in range(ACTORS)] for lane in range(LANES)]
-    task = choices.suite.build({"suite": suite, "id": env_id, "time_limit": 15}, "env", "suite").resolved()
+    task = choices.suite.build({"suite": suite, "id": env_id, "time_limit": 15}, "env").resolved()
     env = task.make(generators, np.zeros(1 + LANES, np.uint32))
     env.reset()
     return env
