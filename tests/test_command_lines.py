@@ -232,7 +232,7 @@ complete -p ppo 2>/dev/null || echo uninstalled
         ("ppo --config old/config.yaml run", {"run_dir="}, set()),
         ("ppo --cf", set(), set()),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_bash_completes_the_console_script(
     line: str, expected: set[str], absent: set[str], script: Path, tmp_path: Path
