@@ -6,6 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+PPO = find_spec("ppo")  # looked at before it is imported: the working directory may have a ppo.py of the user's
+if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().parents[1] / "ppo" / "__init__.py":
+    where = PPO.origin if PPO else "nowhere"
+    sys.stderr.write(f"python -m sweeps would import ppo from {where}, which is not ours: use ppo-sweeps.\n")
+    sys.exit(2)
 
 from ppo.errors import UserError
 from ppo.runs.exits import Exit

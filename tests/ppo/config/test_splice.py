@@ -30,7 +30,7 @@ def test_an_experiment_beside_other_choices_is_what_hydra_composes(experiment: s
 def test_many_combinations_of_few_choices_need_few_compositions(monkeypatch: pytest.MonkeyPatch) -> None:
     composed = []
     real = module._composed
-    monkeypatch.setattr(module, "_composed", lambda folders, choices: composed.append(choices) or real(folders, choices))
+    monkeypatch.setattr(module, "_composed", lambda folders, lines: composed.append(lines) or real(folders, lines))
     module._base.cache_clear()
     module._unresolved.cache_clear()
     for env, surrogate in itertools.product(("hopper", "swimmer", "reacher"), ("clip", "none", "kl_fixed")):
