@@ -178,7 +178,7 @@ def _resolved(config: DictConfig) -> Values:
 
 
 def _noted(value: Any, raw: Any) -> Any:
-    """A resolved value, its texts that come from interpolations marked as such."""
+    """A resolved value, strings that come from interpolations marked as such."""
     if isinstance(raw, str) and "${" in raw and isinstance(value, str):
         return Interpolated(value)
     if isinstance(raw, dict) and isinstance(value, dict):

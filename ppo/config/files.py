@@ -9,7 +9,7 @@ import yaml
 
 from ppo.errors import UserError
 
-MOST_NODES = 10_000  # of a file, aliases followed: a few nested ones can stand for billions
+MOST_NODES = 10_000  # of a file, aliases followed: a few nested ones expand to billions
 # Plain yaml reads 010 as 8 and 1:30 as 90.
 ODD_NUMBER = re.compile(r"[-+]?(0[0-7_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 
@@ -25,7 +25,7 @@ def text_of(path: Path) -> str:
 
 
 def _size(path: Path, node: yaml.Node | None, known: dict[int, int], above: tuple[int, ...]) -> int:
-    """How many nodes a node stands for, aliases followed."""
+    """The number of nodes in a node, aliases followed."""
     if node is None or isinstance(node, yaml.ScalarNode):
         if node is not None and node.style is None and ODD_NUMBER.fullmatch(node.value):
             line = node.start_mark.line + 1
@@ -37,7 +37,7 @@ def _size(path: Path, node: yaml.Node | None, known: dict[int, int], above: tupl
         inner = [x for pair in node.value for x in pair] if isinstance(node, yaml.MappingNode) else node.value
         known[id(node)] = 1 + sum(_size(path, x, known, (*above, id(node))) for x in inner)
     if known[id(node)] > MOST_NODES:
-        raise UserError(f"{path} cannot be read as yaml (it stands for more than {MOST_NODES} values).")
+        raise UserError(f"{path} cannot be read as yaml (its aliases expand to more than {MOST_NODES} values).")
     return known[id(node)]
 
 

@@ -28,7 +28,18 @@ FOLDERS = ("outputs", "run_dir")  # keys whose values may begin with ~
 
 def parse(overrides: Sequence[str]) -> list[Override]:
     """Overrides as Hydra's own parser reads them; UserError where it does not understand one."""
-    return [_parse(override) for override in overrides]
+    return [_parse(_with_home(override)) for override in overrides]
+
+
+def _with_home(override: str) -> str:
+    """An override of a folder with the user's home in it: not every shell does this, and Hydra's grammar has no ~."""
+    if "=~" not in override or not override.lstrip("+").startswith(tuple(f"{key}=~" for key in FOLDERS)):
+        return override
+    key, _, value = override.partition("=")
+    try:
+        return f"{key}={Path(value).expanduser()}"
+    except RuntimeError:  # nobody has this name
+        return override
 
 
 @lru_cache(maxsize=65536)  # a sweep says the same few things again and again
@@ -36,12 +47,9 @@ def _parse(override: str) -> Override:
     if match := NUMBER.fullmatch(override):
         value = float(match["value"]) if match["real"] or match["power"] else int(match["value"])
         return Override(OverrideType.CHANGE, match["key"], ValueType.ELEMENT, value, input_line=override)
-    key, _, value = override.partition("=")
     try:
-        if key.lstrip("+") in FOLDERS and value.startswith("~"):
-            override = f"{key}={Path(value).expanduser()}"  # not every shell does this, and Hydra's grammar has no ~
         parsed = OverridesParser.create().parse_override(override)
-    except (HydraException, OmegaConfBaseException, ValueError, RuntimeError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
         reason = " ".join(first_line(error).split()).partition(" expecting ")[0]
         raise UserError(f"{override!r} is not an override ({reason}): expected key=value.") from None
     if not parsed.key_or_group:

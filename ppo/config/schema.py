@@ -1,6 +1,6 @@
 """Schemas: frozen dataclasses whose fields carry their rules and marks, built from plain mappings.
 
-A rule says what a value must satisfy; a mark says what a key means to the rest of the house: whether it may differ
+A rule says what a value must satisfy; a mark says what a key means to other modules: whether it may differ
 inside a pack, whether it is part of a run's identity, whether it is younger than the first published run. Nothing else
 lists keys by name.
 """
@@ -37,14 +37,14 @@ class Rule(NamedTuple):
 
 
 class Interpolated(str):
-    """What an interpolation like `${oc.env:SEED}` stands for, where that is a string: a number, if one is expected."""
+    """A string that an interpolation like `${oc.env:SEED}` gave: read as a number where one is expected."""
 
     def __repr__(self) -> str:
         return f"Interpolated({str(self)!r})"
 
 
 class Mark(NamedTuple):
-    """What a key means to the rest of the house."""
+    """What a key means to other modules."""
 
     meaning: str
 
@@ -110,7 +110,7 @@ def defaults(cls: Any) -> Iterator[str]:
 
 
 def build(cls: type[T], values: Mapping[str, Any], path: str = "") -> T:
-    """A `cls` from `values`; `path` is the dotted key at which `values` stands.
+    """A `cls` from `values`; `path` is the dotted key of `values`, with a dot at its end.
 
     Raises UserError naming the key, the value and what is expected.
     """
@@ -220,7 +220,7 @@ def _is_same(value: Any, literal: Any) -> bool:
 
 
 def _read(text: Interpolated, hint: Any) -> Any:
-    """The value that an interpolated text stands for where a `hint` is expected."""
+    """An interpolated string, read as a `hint`."""
     words = {"true": True, "false": False, "null": None}
     if hint is str:
         return str(text)

@@ -133,13 +133,13 @@ def test_different_algorithms_without_labels_are_named_by_their_choices_alone() 
     ]  # fmt: skip
 
 
-def test_nested_keys_and_task_keys_are_told_by_their_names() -> None:
+def test_nested_keys_and_task_keys_are_named() -> None:
     assert labelled(runs("network.hidden=[16,16],[128]"), ["A", "A"]) == ["A, hidden=16x16", "A, hidden=128"]
     assert labelled(runs("env.time_limit=500,200"), ["A", "A"]) == ["A, env.time_limit=500", "A, env.time_limit=200"]
     assert labelled(runs("total_steps=4096,8192"), ["A", "A"]) == ["A, total_steps=4096", "A, total_steps=8192"]
 
 
-def test_values_that_are_equal_to_six_digits_are_told_in_full() -> None:
+def test_values_that_are_equal_to_six_digits_are_shown_in_full() -> None:
     close = runs("algorithm.lr=0.12345671,0.12345672")
     assert labelled(close, ["A", "A"]) == ["A, lr=0.12345671", "A, lr=0.12345672"]
     assert labelled(close) == ["ppo clip epsilon=0.2 lr=0.12345671", "ppo clip epsilon=0.2 lr=0.12345672"]
@@ -151,7 +151,7 @@ def test_equal_values_that_are_spelled_differently_are_one_label() -> None:
     assert len(set(labelled(configs))) == 1
 
 
-def test_a_younger_key_that_only_some_runs_have_is_told() -> None:
+def test_a_younger_key_that_only_some_runs_have_is_named() -> None:
     configs = [compose(), compose(["algorithm.record=[interpolation]"])]
     assert labelled(configs, ["A", "A"]) == ["A", "A, record=[interpolation]"]
 
