@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shutil
@@ -311,11 +310,3 @@ def test_a_reader_that_has_seen_enough_is_no_error(script: Path, tmp_path: Path)
         ["bash", "-c", command], capture_output=True, text=True, check=False, env=environment(), cwd=tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "ppo").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_string_of_ppo_names_a_module_that_stands_on_it(path: Path) -> None:
-    names = re.compile(r"(sweeps|analysis|hydra_plugins)(\.\w+)+(:\w+)?")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    strings = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    assert [text for text in strings if names.fullmatch(text)] == []

@@ -32,7 +32,7 @@ def runs_of(options: argparse.Namespace) -> list[list[str]]:
 def compose_run(options: argparse.Namespace, overrides: Sequence[str]) -> Config:
     """One run; UserError for anything unknown, impossible or without effect."""
     if options.config is not None:
-        config = checked(*load_mapping(options.config, overrides))
+        config = checked(*load_mapping(options.config.expanduser(), overrides))
     elif options.config_name in (None, ROOT_CONFIG):
         config = compose(overrides)
     else:

@@ -86,20 +86,30 @@ def test_hydras_own_launcher_trains_one_run_after_the_other(tmp_path: Path, caps
     assert not list(tmp_path.glob("sweeps/*"))
 
 
+BROKEN = """
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+
+class Broken(CartPoleEnv):
+    def step(self, action):
+        raise RuntimeError("broken")
+
+gymnasium.register("Broken-v0", Broken)
+"""
+
+
 def test_a_failed_run_is_exit_status_1_and_the_others_are_trained(tmp_path: Path) -> None:
-    blocked = Path(path_of("seed=1", outputs=tmp_path / "store"))
-    blocked.mkdir(parents=True)
-    (blocked / "episodes.csv").mkdir()  # cannot be written
-    command = [sys.executable, "-m", "ppo", "-m", *SMALL, "seed=0,1", f"outputs={tmp_path / 'store'}"]
+    (tmp_path / "broken_env.py").write_text(BROKEN)
     done = subprocess.run(
-        [*command, "hydra.launcher.pack_size=1"], capture_output=True, text=True, check=False, cwd=tmp_path,
-        env=environment(),
+        [sys.executable, "-m", "ppo", "-m", *SMALL, f"outputs={tmp_path / 'store'}", "env=gymnasium",
+         "env.id=CartPole-v1,broken_env:Broken-v0"],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env=environment(),
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     first, second = [line for line in done.stdout.splitlines() if line.startswith(("score ", "failed: "))]
     assert first.startswith("score ")
-    assert second.startswith("failed: ")
+    assert second.startswith("failed: RuntimeError: broken")
 
 
 def test_interrupted_is_130_and_everything_is_saved(tmp_path: Path) -> None:
@@ -115,9 +125,9 @@ def test_interrupted_is_130_and_everything_is_saved(tmp_path: Path) -> None:
     assert process.returncode == 130, err
     assert "interrupted" in err.splitlines()[-1]
     assert "Traceback" not in err
-    steps = [json.loads(path.read_text())["step"] for path in tmp_path.glob("runs/*/*/*/status.json")]
-    assert len(steps) == 2
-    assert min(steps) > 0
+    statuses = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/*/*/status.json")]
+    assert max(status["step"] for status in statuses) > 0
+    assert all(status["error"] is None for status in statuses)
 
 
 @pytest.mark.parametrize(
