@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from ppo.config.run import Config
 from ppo.runs.exits import Exit
 from ppo.runs.states import Standing, State
 from sweeps.drive import drive
-from sweeps.launching.launchers import Local, to_launcher
+from sweeps.launching.launchers import Launcher, Local
 from sweeps.launching.scheduler import ask_scheduler
 from sweeps.launching.slurm import submit_missing
 from sweeps.planning.runs import Run, Selection, listed_runs, outputs_of
@@ -20,14 +20,13 @@ from sweeps.showing.view import results_console
 Outcome = tuple[float | None, str | None]  # score, error
 
 
-def train(jobs: Sequence[Sequence[str]], keys: Mapping[str, Any]) -> list[Outcome]:
-    """Train the runs that lists of overrides describe, and print each one's score and folder, in order.
+def train(configs: Sequence[Config], launcher: Launcher) -> list[Outcome]:
+    """Train runs, and print each one's score and folder, in order.
 
     Submits and returns where the launcher is a cluster: then there is neither score nor error.
     """
-    listed = listed_runs(jobs)
+    listed = listed_runs(configs)
     runs = list({run.hash: run for run in listed}.values())
-    launcher = to_launcher(keys)
     name = f"multirun-{hashlib.sha256(''.join(sorted(run.hash for run in runs)).encode()).hexdigest()[:8]}"
     scheduler = ask_scheduler(outputs_of([run.config for run in runs]))
     selection = Selection(runs, runs)
