@@ -13,7 +13,7 @@ from sweeps.drive import drive
 from sweeps.launching.launchers import Launcher, Local
 from sweeps.launching.scheduler import ask_scheduler
 from sweeps.launching.slurm import submit_missing
-from sweeps.planning.runs import Run, Selection, make_runs, outputs_of
+from sweeps.planning.runs import Run, Selection, listed_runs, outputs_of
 from sweeps.showing.report import print_report
 from sweeps.showing.view import results_console
 
@@ -21,11 +21,11 @@ Outcome = tuple[float | None, str | None]  # score, error
 
 
 def train(configs: Sequence[Config], launcher: Launcher) -> list[Outcome]:
-    """Train runs, which have been checked, and print each one's score and folder, in order.
+    """Train runs, and print each one's score and folder, in order.
 
     Submits and returns where the launcher is a cluster: then there is neither score nor error.
     """
-    listed = make_runs(configs, [""] * len(configs))
+    listed = listed_runs(configs)
     runs = list({run.hash: run for run in listed}.values())
     name = f"multirun-{hashlib.sha256(''.join(sorted(run.hash for run in runs)).encode()).hexdigest()[:8]}"
     scheduler = ask_scheduler(outputs_of([run.config for run in runs]))

@@ -86,10 +86,9 @@ def select(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] = ()
     return Selection(runs, declared)
 
 
-def listed_runs(commands: Iterable[Sequence[str]]) -> list[Run]:
-    """Runs given one by one, each by its overrides, as Hydra's multirun does."""
-    configs = [_for_sweep(compose(overrides)) for overrides in commands]
-    return make_runs(configs, [""] * len(configs))
+def listed_runs(configs: Sequence[Config]) -> list[Run]:
+    """Runs given one by one, as by Hydra's multirun."""
+    return make_runs([_for_sweep(config) for config in configs], [""] * len(configs))
 
 
 def make_runs(configs: Sequence[Config], declared: Sequence[str]) -> list[Run]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ppo.config.compose import compose
 from ppo.errors import UserError
 from ppo.runs.files import write_json
 from ppo.runs.row import read_rows
@@ -149,7 +150,7 @@ PACK = [
 
 def test_a_pack_is_read_back_as_it_was_written(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    runs = listed_runs(PACK)
+    runs = listed_runs([compose(overrides) for overrides in PACK])
     file = home.write_pack(runs)
     assert file.working_directory() == tmp_path
     assert file.runs() == [(run.config, run.folder) for run in runs]
@@ -160,7 +161,7 @@ def test_relative_outputs_start_from_the_folder_where_the_pack_was_written(
 ) -> None:
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
-    file = home.write_pack(listed_runs([["outputs=store"]]))
+    file = home.write_pack(listed_runs([compose(["outputs=store"])]))
     monkeypatch.chdir("/")
     ((config, folder),) = file.runs()
     assert file.working_directory() == tmp_path / "project"

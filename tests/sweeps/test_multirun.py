@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ppo.config.compose import compose
+from ppo.config.identity import run_hash
 from ppo.runs.store import folder_of
 from sweeps.launching import local
 from sweeps.launching.launchers import Local
 from sweeps.multirun import train
-from sweeps.planning.runs import listed_runs
 from tests.sweeps.small import TINY
 
 pytestmark = pytest.mark.slow
@@ -63,8 +63,9 @@ def test_without_sbatch_slurm_is_refused_in_a_sentence(tmp_path: Path) -> None:
 def test_a_failure_does_not_stop_the_rest_and_stands_in_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = [[*TINY, f"outputs={tmp_path}", "env=inverted_pendulum", f"seed={seed}"] for seed in range(3)]
-    monkeypatch.setenv("SABOTAGE", f"{listed_runs(jobs)[1].hash}:raise:50")
+    shared = [*TINY, f"outputs={tmp_path}", "env=inverted_pendulum"]
+    jobs = [compose([*shared, f"seed={seed}"]) for seed in range(3)]
+    monkeypatch.setenv("SABOTAGE", f"{run_hash(jobs[1])}:raise:50")
     monkeypatch.setattr(local, "WORKER", (sys.executable, "-m", "tests.sweeps.sabotage"))
     configs = [compose(job) for job in [*jobs, jobs[0]]]
     (first, no_error), (none, error), (last, _) = train(configs, LOCAL)[:3]

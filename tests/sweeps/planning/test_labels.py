@@ -37,7 +37,7 @@ def test_no_two_settings_share_a_label_whatever_the_command_line_varies() -> Non
 def test_choices_that_vary_are_named_and_not_every_key_in_which_they_differ() -> None:
     runs = declare([], grid={"algorithm": ["ppo", "trpo", "cem"]}, settings={"A": []})
     assert [run.label for run in runs] == ["A, ppo, clip", "A, trpo", "A, cem"]
-    bare = listed_runs([["algorithm=trpo"], ["algorithm=ppo"], ["algorithm.lr=1e-3"]])
+    bare = listed_runs([compose([job]) for job in ("algorithm=trpo", "algorithm=ppo", "algorithm.lr=1e-3")])
     assert [run.label for run in bare] == ["trpo", "ppo clip epsilon=0.2 lr=0.0003", "ppo clip epsilon=0.2 lr=0.001"]
 
 
@@ -66,7 +66,7 @@ def test_a_setting_is_chosen_by_its_declared_label_and_by_its_final_one() -> Non
 
 def test_what_varies_among_runs_given_one_by_one_is_in_their_labels() -> None:
     jobs = [[f"algorithm.lr={rate}", f"seed={seed}"] for rate in ("1e-4", "3e-3") for seed in (0, 1)]
-    runs = listed_runs(jobs)
+    runs = listed_runs([compose(job) for job in jobs])
     assert len({run.label for run in runs}) == 2
     assert [run.label for run in runs[::2]] == [run.label for run in runs[1::2]]
 

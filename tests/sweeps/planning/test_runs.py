@@ -216,14 +216,14 @@ def test_two_settings_that_resolve_to_the_same_run_are_refused() -> None:
 
 def test_runs_given_one_by_one_are_the_same_runs() -> None:
     jobs = [["env=reacher", "seed=1"], ["algorithm=random"]]
-    by_hand = listed_runs(jobs)
+    by_hand = listed_runs([compose(job) for job in jobs])
     assert [run.label for run in by_hand] == [setting_name(compose(job)) for job in jobs]
     declared = [*declare(["env=reacher", "seed=1"], grid={"seed": 0}), *declare(["algorithm=random"], grid={"seed": 0})]
     assert by_hand == declared
 
 
 def test_one_folder_for_runs_given_one_by_one_is_refused() -> None:
-    assert complaint(listed_runs, [["run_dir=here"]]).startswith("run_dir=here is invalid")
+    assert complaint(listed_runs, [compose(["run_dir=here"])]).startswith("run_dir=here is invalid")
 
 
 def test_a_run_is_found_by_its_hash_whatever_its_folder_is_called(tmp_path: Path) -> None:
