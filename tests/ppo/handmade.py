@@ -118,6 +118,7 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry in (choices.algorithm, choices.network, choices.suite, choices.surrogate):
         registry.names()  # loads our own
         monkeypatch.setattr(registry, "_choices", dict(registry._choices))
+        monkeypatch.setattr(registry, "_built", {})
 
 
 def composed(overrides: Sequence[str], **groups: dict[str, Any]) -> Config:

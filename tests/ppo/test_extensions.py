@@ -18,7 +18,7 @@ from ppo.config import choices
 from ppo.config.compose import compose
 from ppo.config.run import Config, to_config, to_mapping
 from ppo.config.schema import PER_RUN, Count, Finite, Positive
-from ppo.data import Bools, Columns, Filtering, Floats, Length, Moment, Obs, Rollout, RolloutSpec, Space, Table
+from ppo.data import Bools, Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec, Space
 from ppo.envs.base import Generators, LockStep, Marker, Step, Suite
 from ppo.networks.acting import PolicyActor
 from ppo.networks.base import Affine, Body
@@ -86,6 +86,9 @@ class Line(Suite):
     def episode_limit(self) -> int:
         return 10
 
+    def discrete(self) -> bool:
+        return False
+
     def make(self, generators: Generators, marker: Marker) -> LockStep:
         return LineLockStep(generators)
 
@@ -136,17 +139,13 @@ class Reinforce(Algorithm):
         steps, words = product(num_actors=self.num_actors, horizon=self.horizon)
         return Batching(steps, 1, words)
 
-    @property
-    def filtering(self) -> Filtering:
-        return "off"
-
     def check(self, run: Config) -> None: ...
 
     def learner(self, pack: PackSpec) -> Learner:
         return ReinforceLearner(pack)
 
 
-class ReinforceLearner:
+class ReinforceLearner(Learner):
     """Its parameters."""
 
     def __init__(self, pack: PackSpec) -> None:
@@ -167,9 +166,6 @@ class ReinforceLearner:
         self.theta += torch.from_numpy(self.lr).float()[:, None] * gradient
         self.actor.refresh(self.theta)
         return {"gain": gained.double().numpy(), "lr": self.lr}
-
-    def artefacts(self, lane: int) -> Mapping[str, Table]:
-        return {}
 
     def get_state(self, lane: int) -> dict[str, Any]:
         return {"theta": self.theta[lane].clone()}

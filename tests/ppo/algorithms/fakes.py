@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -78,6 +77,7 @@ class Spy:
         self.theta: list[Tensor] = []
         self.samples: list[Samples] = []
         self.coefficients: list[Coefficients] = []
+        self.epsilon: list[list[float]] = []  # of each lane: its clipping range
         self.beta: list[list[float]] = []  # of each lane: what one nat of KL costs
 
     def __call__(self, theta: Tensor, adam: object, totals: Tensor, minibatch: Rows, coefficients: Tensor) -> None:
@@ -86,6 +86,7 @@ class Spy:
         own = len(Coefficients._fields)
         self.coefficients.append(Coefficients(*coefficients[:, :own].unbind(-1)))
         zero, one = torch.zeros(len(theta)), torch.ones(len(theta))
+        self.epsilon.append(vmap(self.named.objectives.clip_range_of)(coefficients[:, own:]).tolist())
         gained = vmap(self.named.objectives.choose)(coefficients[:, own:], Terms(zero, zero, one, one))
         self.beta.append((0 - gained).tolist())
         self.take(theta, adam, totals, minibatch, coefficients)
@@ -119,9 +120,9 @@ def make_step(*overrides: str, obs_size: int = 3, action_size: int = 2) -> tuple
 
 def coefficients(name: str = "clip", *, epsilon: float = EPSILON, beta: float = BETA, **others: float) -> Tensor:
     """A run's row: what the step needs, then the surrogate's own."""
-    values = {"epsilon": epsilon, "lr": 1e-3, "adam_epsilon": 1e-30, "c1": 1.0, "c2": 0.0}
+    values = {"lr": 1e-3, "adam_epsilon": 1e-30, "c1": 1.0, "c2": 0.0}
     values |= {"max_grad_norm": 0.0, "value_clip": 0.0} | others
-    own = Objectives([surrogate(name, epsilon if epsilon < math.inf else EPSILON, beta)]).rows(np.ones(1))[0]
+    own = Objectives([surrogate(name, epsilon, beta)]).rows(np.ones(1))[0]
     return torch.cat([torch.tensor([values[key] for key in Coefficients._fields], dtype=DOUBLE), own.double()])
 
 

@@ -76,7 +76,7 @@ def test_a_lane_put_back_into_another_pack_has_the_stepsize_it_had() -> None:
 
 # -- log-std -----------------------------------------------------------------------------------------------------------
 
-ANNEALED = ["log_std=-0.7", "log_std_final=-1.6", "lr=0.01", "c2=0.01"]  # c2: it would like to grow
+ANNEALED = ["log_std=-0.7", "log_std_final=-1.6", "lr=0.01"]
 
 
 def log_std(learner: PPOLearner) -> Tensor:

@@ -131,7 +131,7 @@ def test_the_clip_fraction_counts_ratios_beyond_epsilon_on_either_side() -> None
     moved = samples._replace(logp_old=samples.logp_old - ratio.log())
     assert take(step, theta, moved, coefficients())[2].clip_fraction == pytest.approx(2 / 5)
     assert take(step, theta, moved, coefficients(epsilon=0.1))[2].clip_fraction == pytest.approx(4 / 5)
-    assert take(step, theta, moved, coefficients("none", epsilon=math.inf))[2].clip_fraction == 0
+    assert take(step, theta, moved, coefficients("none"))[2].clip_fraction == 0
 
 
 def test_statistics_are_added_to_those_of_earlier_steps() -> None:

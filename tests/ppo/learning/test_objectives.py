@@ -131,19 +131,22 @@ def test_only_clipping_ranges_are_annealed() -> None:
 
 
 def test_the_clipping_range_of_a_surrogate_that_clips_nothing_is_infinite() -> None:
-    assert all_six().clip_range.tolist() == [math.inf, 0.25, 0.25, 0.25, math.inf, math.inf]
+    objectives, expected = all_six(), [math.inf, 0.25, 0.25, 0.25, math.inf, math.inf]
+    assert objectives.clip_range.tolist() == expected
+    assert vmap(objectives.clip_range_of)(rows(objectives)).tolist() == expected
+    assert vmap(objectives.clip_range_of)(rows(objectives, scale=0.5)).tolist() == [e / 2 for e in expected]
 
 
 def test_a_coefficient_is_found_by_lane_and_name() -> None:
     objectives = all_six()
-    assert [objectives.of(lane, "beta", absent=-1.0) for lane in range(6)] == [-1, -1, -1, -1, 3, 1.5]
+    assert [objectives.of(lane, "beta") for lane in range(6)] == [None, None, None, None, 3, 1.5]
 
 
 # -- after an iteration ------------------------------------------------------------------------------------------------
 
 
 def betas(objectives: Objectives, lanes: int) -> list[float]:
-    return [objectives.of(lane, "beta", absent=0.0) for lane in range(lanes)]
+    return [objectives.of(lane, "beta") or 0.0 for lane in range(lanes)]
 
 
 def test_only_adaptive_betas_adapt_each_to_its_own_kl() -> None:

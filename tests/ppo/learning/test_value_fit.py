@@ -124,7 +124,7 @@ def test_every_sample_that_counts_is_used_once_per_epoch_and_no_other_ever(count
     orders = set()
     for lane, count in enumerate(counts):
         for epoch in zip(*(column[:, lane].reshape(3, 24, -1) for column in seen), strict=True):
-            shown, target, weight = epoch
+            shown, (target, weight) = epoch[0], epoch[1].split(1, -1)
             used = shown[weight[:, 0] == 1, 0].tolist()
             orders.add(tuple(used))
             assert sorted(used) == sorted(obs[lane, :count, 0].tolist())
