@@ -42,8 +42,3 @@ def did_you_mean(word: str, choices: Iterable[str], prefix: str = "") -> str:
     """` Did you mean X?` for the nearest choices, or nothing."""
     close = difflib.get_close_matches(word, sorted(choices), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(prefix + name for name in close)}?" if close else ""
-
-
-def near(word: str, allowed: Iterable[str]) -> str:
-    """What is expected, as the end of a sentence."""
-    return f"expected {', '.join(sorted(allowed))}{did_you_mean(word, allowed)}"

@@ -63,9 +63,6 @@ def _prepare(config: Config, path: Path) -> Member:
     """A run with its folder, checked but not yet opened."""
     check_device(config.execution.device)
     config.env.check()
-    if config.algorithm.whole_episodes and config.env.episode_limit() is None:
-        needed = f"an integer of at least 1: {config.env.id} has no limit of its own, and {config.algorithm.name}"
-        raise invalid("env.time_limit", None, f"{needed} collects whole episodes")
     if config.execution.resume is False and path.exists():
         path = fresh_sibling(path)
     folder = RunFolder(path, config)

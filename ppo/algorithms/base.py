@@ -87,7 +87,7 @@ class PackSpec(NamedTuple):
 
     @property
     def episode_limit(self) -> int:
-        """The most steps of an episode, for algorithms that collect whole ones; `train` checks that there is one."""
+        """The most steps of an episode, for algorithms that collect whole ones: their runs have a bound."""
         limit = self.configs[0].env.episode_limit()
         assert limit is not None
         return limit

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -32,13 +31,10 @@ def runs_of(options: argparse.Namespace) -> list[list[str]]:
 def compose_run(options: argparse.Namespace, overrides: Sequence[str]) -> Config:
     """One run; UserError for anything unknown, impossible or without effect."""
     if options.config is not None:
-        config = checked(*load_mapping(options.config.expanduser(), overrides))
-    elif options.config_name in (None, ROOT_CONFIG):
-        config = compose(overrides)
-    else:
-        config = checked(*_from_root(options, overrides))
-    _check_places(config)
-    return config
+        return checked(*load_mapping(options.config.expanduser(), overrides))
+    if options.config_name in (None, ROOT_CONFIG):
+        return compose(overrides)
+    return checked(*_from_root(options, overrides))
 
 
 def _from_root(options: argparse.Namespace, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -60,15 +56,6 @@ def _explicit(content: Mapping[str, Any], spelling: str) -> dict[str, str]:
     chosen = [key.removeprefix("override ").strip("/") for entry in listed for key in entry]
     keys = flatten({key: value for key, value in content.items() if key not in ("defaults", "hydra")})
     return dict.fromkeys([*chosen, *keys], spelling)
-
-
-def _check_places(config: Config) -> None:
-    """UserError for places that nobody can mean."""
-    outputs, run_dir = config.execution.outputs, config.execution.run_dir
-    if not outputs.strip():
-        raise invalid("outputs", outputs, "a folder, the store")
-    if run_dir is not None and (not run_dir.strip() or Path(run_dir).resolve() == Path("/")):
-        raise invalid("run_dir", run_dir, "a folder of its own for the run, or null")
 
 
 def as_shown(values: Mapping[str, Any], package: str | None) -> str:

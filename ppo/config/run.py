@@ -93,10 +93,19 @@ def to_config(values: Mapping[str, Any]) -> Config:
         total_steps=length.total_steps,
         execution=build(Execution, {key: values[key] for key in EXECUTION if key in values}),
     )
+    _check(config)
+    return config
+
+
+def _check(config: Config) -> None:
+    """The conditions that tie choices to one another."""
+    algorithm, env = config.algorithm, config.env
     if config.total_steps < config.batch_size:
         raise invalid("total_steps", config.total_steps, f"at least one iteration, {algorithm.batch.words}")
+    if algorithm.whole_episodes and env.episode_limit() is None:
+        reason = f"{env.id} has no limit of its own, and {algorithm.name} collects whole episodes"
+        raise invalid("env.time_limit", None, f"an integer of at least 1, since {reason}")
     algorithm.check(config)
-    return config
 
 
 def _surrogate(algorithm: Algorithm, values: Mapping[str, Any]) -> Surrogate | None:

@@ -92,9 +92,11 @@ def listed_runs(configs: Sequence[Config]) -> list[Run]:
 
 
 def make_runs(configs: Sequence[Config], declared: Sequence[str]) -> list[Run]:
-    """Runs with their labels and folders; `declared`: the label of each, or nothing where its setting has none."""
+    """Runs with their labels and folders, their tasks checked; `declared`: the label of each, or nothing."""
     if not configs:
         return []
+    for env in {config.env for config in configs}:
+        env.check()
     outputs = outputs_of(configs)
     found = folders_by_hash(outputs)
     runs = []
