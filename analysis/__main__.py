@@ -18,7 +18,7 @@ if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().p
 
 from analysis.command import Call, commands
 from analysis.output import Output
-from ppo.errors import UserError, invalid
+from ppo.errors import UserError, invalid, one_line
 from ppo.runs.exits import Exit
 
 EXAMPLES = """examples:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{one_line(error)}\n")
         return Exit.MISTAKE
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

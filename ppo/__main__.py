@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ppo.cli.process import prepare_process
-from ppo.errors import UserError
+from ppo.errors import UserError, one_line
 from ppo.runs.exits import Exit
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy and torch load; `threads` decides what torch uses
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run(arguments)
     except UserError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{one_line(error)}\n")
         return Exit.MISTAKE
     except BrokenPipeError:  # the reader of our output, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -38,6 +38,11 @@ def shown(value: Any) -> str:
     return str(value)
 
 
+def one_line(error: Exception) -> str:
+    """An error as a line of a terminal: what a user typed into it may have ends of lines and other control characters."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error))
+
+
 def did_you_mean(word: str, choices: Iterable[str], prefix: str = "") -> str:
     """` Did you mean X?` for the nearest choices, or nothing."""
     close = difflib.get_close_matches(word, sorted(choices), n=3, cutoff=0.6)

@@ -15,7 +15,7 @@ if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().p
     sys.stderr.write(f"python -m sweeps would import ppo from {where}, which is not ours: use ppo-sweeps.\n")
     sys.exit(2)
 
-from ppo.errors import UserError
+from ppo.errors import UserError, one_line
 from ppo.runs.exits import Exit
 from ppo.runs.machine import append_working_directory
 from sweeps import commands
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except UserError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{one_line(error)}\n")
         return Exit.MISTAKE
     except BrokenPipeError:  # the reader of our output, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

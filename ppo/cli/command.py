@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
 
 from ppo.cli.app import is_hydras, run_hydra, search_config_dir
 from ppo.cli.composing import as_shown, compose_run, runs_of
@@ -55,5 +57,8 @@ def _ask_hydra(options: argparse.Namespace) -> Exit:
     if not options.hydra_help:
         ours = argparse.Namespace(**vars(options) | {"overrides": [o for o in options.overrides if not is_hydras(o)]})
         _configs(ours)  # our sentences for a mistake
-    run_hydra(options, options.overrides, lambda _: None)
+    printed = io.StringIO()  # nothing of it where Hydra refuses the rest
+    with redirect_stdout(printed), suppress(SystemExit):  # it exits after its help; its errors are ours
+        run_hydra(options, options.overrides, lambda _: None)
+    sys.stdout.write(printed.getvalue())
     return Exit.DONE

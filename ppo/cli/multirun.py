@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from ppo.cli.app import is_hydras, run_hydra
 from ppo.cli.composing import compose_run, runs_of
 from ppo.config.compose import checked, expand, parse
+from ppo.config.overrides import with_folders
 from ppo.config.run import Config
 from ppo.errors import invalid
 from ppo.runs.exits import Exit
@@ -68,7 +69,7 @@ def multirun(options: argparse.Namespace) -> Exit:
     """Train every combination of the overrides' values; returns the exit status."""
     theirs = [o for o in options.overrides if is_hydras(o)]
     job = Job(options)
-    arguments = [o for o in options.overrides if not is_hydras(o)]
+    arguments = [with_folders(o) for o in options.overrides if not is_hydras(o)]
     if not any(o.startswith("hydra/sweeper=") for o in theirs):  # another sweeper has a grammar of its own
         job.configs(runs_of(options))
         arguments = [_without_glob(argument) for argument in arguments]

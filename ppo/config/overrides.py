@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType, ValueType
+from hydra.core.override_parser.types import Override, OverrideType, RangeSweep, ValueType
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -23,23 +25,29 @@ from ppo.errors import UserError, invalid
 # Overrides that a sweep has by the thousand; Hydra's parser takes a millisecond for each.
 NUMBER = re.compile(r"(?P<key>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)=(?P<value>-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?"
                     r"(?P<power>e-?[0-9]+)?)", re.ASCII)  # fmt: skip
-FOLDERS = ("outputs", "run_dir")  # keys whose values may begin with ~
+FOLDERS = re.compile(r"(?P<key>\+{0,2}(?:outputs|run_dir)=)(?P<value>.+)", re.DOTALL)
+BEYOND_HYDRA = re.compile(r"[^\x00-\x7f]")  # letters that Hydra's grammar knows inside quotes only
+IN_HYDRAS_WORDS = re.compile(r"[,'\"(\[{\\]|\$\{")  # a list, quotes, a function, an interpolation
+MOST_RUNS = 100_000  # of one command: each is composed and kept
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
     """Overrides as Hydra's own parser reads them; UserError where it does not understand one."""
-    return [_parse(_with_home(override)) for override in overrides]
+    return [_parse(with_folders(override)) for override in overrides]
 
 
-def _with_home(override: str) -> str:
-    """An override of a folder with the user's home in it: not every shell does this, and Hydra's grammar has no ~."""
-    if "=~" not in override or not override.lstrip("+").startswith(tuple(f"{key}=~" for key in FOLDERS)):
+def with_folders(override: str) -> str:
+    """An override of a folder as Hydra can read it: the user's home for ~, and other than ASCII letters in quotes."""
+    match = FOLDERS.fullmatch(override)
+    if match is None:
         return override
-    key, _, value = override.partition("=")
-    try:
-        return f"{key}={Path(value).expanduser()}"
-    except RuntimeError:  # nobody has this name
-        return override
+    value = match["value"]
+    if value.startswith("~") and not IN_HYDRAS_WORDS.search(value):
+        with suppress(RuntimeError):  # nobody has this name
+            value = str(Path(value).expanduser())
+    if BEYOND_HYDRA.search(value) and not IN_HYDRAS_WORDS.search(value):
+        value = f"'{value}'"
+    return f"{match['key']}{value}"
 
 
 @lru_cache(maxsize=65536)  # a sweep says the same few things again and again
@@ -60,13 +68,24 @@ def _parse(override: str) -> Override:
 def expand(overrides: Sequence[str]) -> list[list[str]]:
     """Hydra's multirun grammar: the product of all values, the last axis fastest; every run's own overrides."""
     axes = [_axis(o) if o.is_sweep_override() else [o.input_line or ""] for o in parse(overrides)]
+    check_count(math.prod(map(len, axes)))
     return [list(combination) for combination in itertools.product(*axes)]
+
+
+def check_count(runs: int) -> None:
+    """UserError for more runs than one command can have."""
+    if runs > MOST_RUNS:
+        raise UserError(f"these values make {runs:,} runs: expected at most {MOST_RUNS:,}.")
 
 
 def _axis(override: Override) -> list[str]:
     """One override for each value of an axis; UserError if there is none, or one twice."""
     key = override.get_key_element()
-    lines = [f"{key}={value}" for value in _values(override)]
+    try:
+        lines = [f"{key}={value}" for value in itertools.islice(_values(override), MOST_RUNS + 1)]
+    except (HydraException, ValueError, ArithmeticError) as error:  # of a range with step 0, or nan in it
+        raise UserError(f"{override.input_line} is invalid: expected values ({first_line(error)}).") from None
+    check_count(len(lines))
     if not lines:
         raise UserError(f"{override.input_line} has no values: expected at least one.")
     seen: dict[str, str] = {}
@@ -80,12 +99,20 @@ def _axis(override: Override) -> list[str]:
 def _values(override: Override) -> Iterator[str]:
     if override.value_type == ValueType.INTERVAL_SWEEP:
         raise UserError(f"{override.input_line} is invalid: expected values, a,b,c; intervals are for searches.")
+    if override.value_type == ValueType.RANGE_SWEEP:
+        check_count(_length(override.value()))  # type: ignore[arg-type]
     if override.value_type != ValueType.GLOB_CHOICE_SWEEP:
         yield from override.sweep_string_iterator()
     elif override.key_or_group not in groups():
         raise UserError(f"{override.input_line} is invalid: expected values, or a glob of {', '.join(groups())}.")
     else:
         yield from override.value().filter(list(groups()[override.key_or_group]))  # type: ignore[union-attr]
+
+
+def _length(values: RangeSweep) -> int:
+    """Roughly how many values a range has, without making them; none if its step is 0, which Hydra refuses."""
+    span = float(values.stop or 0) - float(values.start or 0)
+    return max(0, math.floor(span / values.step)) if values.step else 0
 
 
 def _plain_number(value: Any) -> Any:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ppo.errors import Busy, UserError
+from ppo.errors import Busy, UserError, one_line
 from ppo.runs.exits import Exit
 from ppo.runs.machine import append_working_directory
 from sweeps.home import PackFile
@@ -39,5 +39,5 @@ def main(path: str) -> Exit:
     try:
         return train_pack_file(PackFile(Path(path).absolute()), lambda: os.getppid() != driver)
     except UserError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{one_line(error)}\n")
         return Exit.BUSY if isinstance(error, Busy) else Exit.MISTAKE

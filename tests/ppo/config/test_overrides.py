@@ -105,6 +105,13 @@ def test_the_users_home_is_found_in_folders(monkeypatch: pytest.MonkeyPatch) -> 
     assert complaint("outputs=~nobody-of-this-name/store")
 
 
+@pytest.mark.parametrize("typed", ["outputs=/home/josé/my runs", "outputs='/home/josé/my runs'", "++outputs=~/my runs"])
+def test_folders_may_have_letters_of_any_alphabet(typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/josé")
+    assert compose([typed]).execution.outputs == "/home/josé/my runs"
+    assert [compose(run).execution.outputs for run in expand([typed, "seed=0,1"])] == ["/home/josé/my runs"] * 2
+
+
 @pytest.mark.parametrize("override", ["+algorithm.lr=1e-3", "++algorithm.lr=1e-3"])
 def test_hydras_plus_goes_to_hydra(override: str) -> None:
     if override.startswith("++"):
@@ -223,3 +230,20 @@ def test_numbers_are_read_as_hydras_parser_reads_them(line: str) -> None:
     assert (ours.type, ours.value_type, ours.package, ours.input_line) == (
         theirs.type, theirs.value_type, theirs.package, theirs.input_line
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "values", ["range(0,3,0)", "range(0,1,0.0)", "range(nan,1)", "range(0,inf)", "shuffle(range(0,3,0))"]
+)
+def test_a_range_that_cannot_be_counted_is_a_mistake(values: str) -> None:
+    with pytest.raises(UserError, match="expected values"):
+        expand([f"algorithm.lr={values}"])
+
+
+@pytest.mark.parametrize(
+    "overrides", [["seed=range(0,1000000000)"], ["seed=shuffle(range(0,1000000000))"], ["a=range(0,1,1e-9)"],
+                  ["a=range(0,1000)", "b=range(0,1000)"]], ids=" ".join
+)  # fmt: skip
+def test_more_runs_than_can_be_kept_are_refused_before_they_are_made(overrides: list[str]) -> None:
+    with pytest.raises(UserError, match="at most"):
+        expand(overrides)
