@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import drawing, writers
+from ppo.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def _check_folder(out: Path) -> None:
+    """UserError where no files can be written, before anything is printed."""
+    there = next((folder for folder in (out, *out.absolute().parents) if folder.exists()), None)
+    if there is None or not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"--out {out} is invalid: expected a folder that can be written.")
 
 
 class Output:
     """Shows tables and figures, and writes them to a folder if there is one."""
 
     def __init__(self, out: Path | None, *, as_json: bool) -> None:
+        if out is not None:
+            _check_folder(out)
         self.out, self.as_json = out, as_json
         self._tables: list[dict[str, Any]] = []
         self._written: list[str] = []

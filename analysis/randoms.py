@@ -22,7 +22,7 @@ class RandomRun(NamedTuple):
 
     env: str
     policy: str
-    setting_hash: str
+    setting: str  # its suite and the hash of its setting
     score: float
 
 
@@ -64,7 +64,7 @@ def _largest_setting(found: Sequence[RandomRun]) -> list[RandomRun]:
     """The runs of the setting with most runs: scores of different settings are not averaged."""
     settings: dict[str, list[RandomRun]] = {}
     for run in found:
-        settings.setdefault(run.setting_hash, []).append(run)
+        settings.setdefault(run.setting, []).append(run)
     return max(settings.values(), key=len)
 
 
@@ -91,7 +91,8 @@ def _random_run(result: Mapping[str, Any], config: Mapping[str, Any]) -> Iterato
     algorithm, score = config.get("algorithm"), result.get("score")
     policy = algorithm.get("policy") if isinstance(algorithm, Mapping) else None
     if isinstance(score, int | float) and policy in POLICIES:
-        yield RandomRun(str(result["env"]), policy, str(result.get("setting_hash")), float(score))
+        setting = f"{result.get('suite')} {result.get('setting_hash')}"
+        yield RandomRun(str(result["env"]), policy, setting, float(score))
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:

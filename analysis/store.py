@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.records import Record, from_published, read_run
 from ppo.errors import UserError, did_you_mean
 from ppo.runs import published
+from ppo.runs.finding import located
 from ppo.runs.row import RunRow, read_rows
 from ppo.runs.states import State, standing
 
@@ -95,7 +96,7 @@ def list_runs(sweep: str, store: Path) -> list[RunRow]:
         raise UserError(
             f"{path} is not a readable list of runs of this version ({error}): ppo-sweeps run {sweep} writes it again."
         ) from None
-    return rows
+    return located(rows, store)
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------

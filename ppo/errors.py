@@ -39,7 +39,7 @@ def shown(value: Any) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """An error as a line of a terminal: what a user typed into it may have ends of lines and other control characters."""
+    """An error as a line of a terminal: the values in it may have control characters."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error))
 
 

@@ -7,6 +7,7 @@ import difflib
 import logging
 import os
 import re
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,13 +120,26 @@ def sentences(options: argparse.Namespace) -> Iterator[None]:
     except MissingConfigException as error:
         raise _unknown_choice(error) from None
     except (HydraException, OmegaConfBaseException, ValueError) as error:
+        if isinstance(error.__cause__, UserError):  # of a plugin of ours
+            raise error.__cause__ from None
         match = re.match(r"Could not override '([^']+)'", str(error))
         raise (_unknown_key(match[1], options) if match else UserError(f"{first_line(error)}.")) from None
+    except (AssertionError, AttributeError, TypeError) as error:
+        if not _raised_by_hydra(error):
+            raise
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise UserError(f"hydra.KEY is invalid: expected values that Hydra can use ({reason}).") from None
     except RuntimeError as error:
         if "plugin" not in str(error):
             raise
         installed = "expected one that is installed: a module or folder `hydra_plugins` may hide ours"
         raise UserError(f"{first_line(error)}: {installed}.") from None
+
+
+def _raised_by_hydra(error: Exception) -> bool:
+    """Whether Hydra's own code, which checks few of its keys, stumbled."""
+    module = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+    return str(module).partition(".")[0] in ("hydra", "omegaconf")
 
 
 def _unknown_choice(error: MissingConfigException) -> UserError:

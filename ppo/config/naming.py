@@ -78,7 +78,7 @@ def _safe(name: str) -> str:
 
 
 def labels(configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
-    """A label for each run, such that runs share one only if they share their setting.
+    """A label for each run, such that runs share one only if they share their setting, and a task's its suite.
 
     `declared`: the label that each run was given, or ""; then it is the setting's name. What varies among runs of one
     declared label is appended to it: the choices, and the keys that vary between runs with the same choices.
@@ -94,7 +94,18 @@ def labels(configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
         for label, own in members.items()
         for setting, text in _labels(label, {s: values[s] for s in own}, names).items()
     }
-    return _distinct([found[pair] for pair in zip(declared, settings, strict=True)], settings)
+    texts = [found[pair] for pair in zip(declared, settings, strict=True)]
+    return _distinct(_with_suites(texts, configs, declared), settings)
+
+
+def _with_suites(texts: Sequence[str], configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
+    """The labels, with the suite where one has the same task in several: a suite is no part of a setting's hash."""
+    suites: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for text, config in zip(texts, configs, strict=True):
+        suites[text, config.env.id].add(config.env.suite)
+    several = {text for (text, _), found in suites.items() if len(found) > 1}
+    triples = zip(texts, configs, declared, strict=True)
+    return [f"{t}{', ' if d else ' '}env.suite={c.env.suite}" if t in several else t for t, c, d in triples]
 
 
 def _labels(label: str, values: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, str]:

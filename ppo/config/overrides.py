@@ -115,6 +115,11 @@ def _length(values: RangeSweep) -> int:
     return max(0, math.floor(span / values.step)) if values.step else 0
 
 
+def meaning(value: str) -> str:
+    """What a typed value means, however it is spelled: the same for 1e-3 and 0.001."""
+    return repr(_plain_number(_parse(f"key={value}").value()))
+
+
 def _plain_number(value: Any) -> Any:
     """A number however it was spelled: 1 and 1.0 are one value."""
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value

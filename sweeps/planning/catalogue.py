@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ppo.config.compose import CONF, parse
 from ppo.errors import UserError
 from ppo.runs.files import read_json, write_json
+from ppo.runs.finding import located
 from ppo.runs.provenance import PACKAGE
 from ppo.runs.row import RunRow
 from ppo.runs.store import default_store, store_path
@@ -40,7 +41,7 @@ def catalogue(name: str, overrides: Sequence[str], only: Sequence[str]) -> Catal
     home = Home(store_of(overrides), sweep.name)
     path = home.path / f"catalogue-{_digest(name, overrides, only)}.json"
     if cached := _read(path):
-        return Catalogue(sweep.name, home.outputs, cached)
+        return Catalogue(sweep.name, home.outputs, located(cached, home.outputs))
     runs = sweep_runs(sweep, overrides, only)
     found = Catalogue(sweep.name, outputs_of([run.config for run in runs]), [run.row for run in runs])
     if path.parent.is_dir():  # the sweep was run before: asking for its status makes no folders

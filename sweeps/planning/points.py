@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ppo.config.compose import expand, parse
+from ppo.config.naming import leaf
+from ppo.config.overrides import check_count, meaning
+from ppo.config.run import EXECUTION as EXECUTION_KEYS
 from ppo.errors import UserError, did_you_mean
 from sweeps.planning.spec import SETTING, Sweep, file_of, load
 
@@ -21,6 +25,12 @@ class Point(NamedTuple):
     sweep: str  # whose file declares it
     label: str  # of its setting; empty in a sweep without settings
     overrides: tuple[str, ...]
+    replaced: tuple[str, ...] = ()  # those of them by which the command line replaced the setting's own
+
+    @property
+    def title(self) -> str:
+        """The label, with what is no longer as the file declares it."""
+        return ", ".join([self.label, *map(leaf, self.replaced)])
 
     @property
     def identity(self) -> frozenset[tuple[str, str]]:
@@ -60,20 +70,37 @@ def points(sweep: Sweep, axes: Axes, ancestors: tuple[str, ...] = ()) -> Iterato
 
 
 def _own_points(sweep: Sweep, axes: Axes) -> Iterator[Point]:
+    axes = {key: _as_declared(values, sweep.grid.get(key, [])) for key, values in axes.items()}
     grid: Axes = sweep.grid | axes
+    check_count(math.prod(map(len, grid.values())) * max(1, len(sweep.settings)))
     # A setting's own keys come after the axes' groups, and the command line has the last word.
     before = [[f"{key}={value}" for value in values] for key, values in grid.items() if key not in axes]
     after = [[f"{key}={value}" for value in values] for key, values in grid.items() if key in axes]
     excluded = [_lines(entry) for entry in sweep.exclude]
     for label, own in (sweep.settings or {"": []}).items():
         settings = expand(own)
+        replaced = _replaced(own, axes)
         for first in itertools.product(*before):
             for last in itertools.product(*after):
                 chosen = {*first, *last, f"{SETTING}={label}"}
                 if any(all(chosen & lines for lines in entry) for entry in excluded):
                     continue
                 for setting in settings:
-                    yield Point(sweep.name, label, (*first, *setting, *last))
+                    said = [line for line in last if line.partition("=")[0] in replaced]
+                    yield Point(sweep.name, label, (*first, *setting, *last), tuple(said))
+
+
+def _as_declared(values: Sequence[str], declared: Sequence[str]) -> list[str]:
+    """Values as the file spells them, where it has the same ones: 0.001 is its 1e-3."""
+    spelled = {meaning(value): value for value in declared}
+    return [spelled.get(meaning(value), value) for value in values]
+
+
+def _replaced(own: Sequence[str], axes: Axes) -> list[str]:
+    """The keys of a setting's own to which the command line gives other values."""
+    keys = [(o.key_or_group, o.get_value_element_as_str()) for o in parse(own) if not o.is_sweep_override()]
+    changed = [key for key, value in keys if any(meaning(v) != meaning(value) for v in axes.get(key, []))]
+    return [key for key in changed if key not in EXECUTION_KEYS]
 
 
 def _lines(entry: Mapping[str, list[str]]) -> list[set[str]]:

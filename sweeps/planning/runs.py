@@ -13,8 +13,9 @@ from ppo.config.identity import run_hash, setting_hash
 from ppo.config.naming import labels, setting_name
 from ppo.config.run import Config, Execution
 from ppo.errors import UserError, did_you_mean
+from ppo.runs.finding import folders_by_hash
 from ppo.runs.row import RunRow
-from ppo.runs.store import folder_of, folders_by_hash, store_path
+from ppo.runs.store import folder_of, store_path
 from sweeps.planning.points import Point, axes_of, points
 from sweeps.planning.spec import Sweep
 
@@ -76,7 +77,7 @@ def select(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] = ()
     composed = _distinct(sweep, whole)
     if not composed:
         raise UserError(f"sweep {sweep.name} has no runs here: everything is excluded.")
-    declared = make_runs([c.config for c in composed], [c.point.label for c in composed])
+    declared = make_runs([c.config for c in composed], [c.point.title for c in composed])
     pairs = list(zip(composed, declared, strict=True))
     chosen = {point.identity for point in asked}
     runs = [run for c, run in pairs if c.point.identity in chosen and _wanted((c.point.label, run.label), only)]

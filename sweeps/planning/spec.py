@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from ppo.config import overrides as hydra_words
 from ppo.config.compose import CONF, expand
 from ppo.errors import UserError, did_you_mean, shown
 
@@ -70,6 +71,7 @@ def parse(name: str, content: Any) -> Sweep:
     include = {str(k): _labels(v, f"{where}: include.{k}") for k, v in _get(content, "include", where).items()}
     if not (grid or settings or include):
         raise UserError(f"{where} defines no runs: add grid, settings or include.")
+    _check_labels(settings, where)
     _check_overlap(grid, settings, where)
     entries = content.get("exclude")
     listed = [] if entries in EMPTY else _list(entries, f"{where}: exclude")
@@ -77,11 +79,18 @@ def parse(name: str, content: Any) -> Sweep:
     return Sweep(name, grid, settings, exclude, include)
 
 
+def _check_labels(settings: Mapping[str, Any], where: str) -> None:
+    """UserError for labels that would not be seen, or could not be distinguished, in a table."""
+    for label in settings:
+        if label != " ".join(label.split()) or not label.isprintable():
+            expected = "printable characters, with single spaces between words only"
+            raise UserError(f"{where}: setting {label!r} is invalid: expected {expected}.")
+
+
 def _check_overlap(grid: Mapping[str, Any], settings: Mapping[str, list[str]], where: str) -> None:
     """UserError for a setting that overrides an axis, of which only one value would be left."""
     for label, overrides in settings.items():
-        for override in overrides:
-            key = override.partition("=")[0].strip()
+        for key, _ in [leaf for override in hydra_words.parse(overrides) for leaf in hydra_words.leaves(override)]:
             if key in grid:
                 raise UserError(f"{where}: setting {label!r} overrides {key}, an axis of the grid: remove one of them.")
 

@@ -17,8 +17,8 @@ from ppo.config.naming import setting_name
 from ppo.config.run import to_config
 from ppo.errors import UserError, did_you_mean, shown
 from ppo.runs import published
+from ppo.runs.finding import run_folders
 from ppo.runs.states import ENDED, State, standing
-from ppo.runs.store import run_folders
 from sweeps.planning.runs import matches
 
 FOLLOW_SECONDS = 1.0

@@ -59,6 +59,18 @@ def test_every_declared_run_is_a_row_in_the_lists_order(tmp_path: Path) -> None:
     assert list(frame.label) == ["Clip", "Clip", "None"]
 
 
+def test_a_folder_that_was_moved_is_found_by_the_hash_in_its_name(tmp_path: Path) -> None:
+    (run,) = write_sweep(tmp_path, [12.5])
+    folder = tmp_path / run.folder
+    moved = tmp_path / "runs" / "mine" / "of last week" / folder.name
+    moved.parent.mkdir(parents=True)
+    folder.rename(moved)
+    found = load(tmp_path)
+    assert found.frame.score.tolist() == [12.5]
+    assert len(found.records()) == 1
+    assert found.frame.folder.tolist() == [f"runs/mine/of last week/{folder.name}"]
+
+
 def test_a_run_that_nobody_declared_is_no_row(tmp_path: Path) -> None:
     write_sweep(tmp_path, [1.0, 2.0])
     write_done(tmp_path, entry("Hopper-v5", 7))

@@ -26,6 +26,17 @@ def test_nothing_is_printed_of_a_question_that_hydra_refuses(capsys: pytest.Capt
     assert "hydra.run.dir" in mistake(capsys, "--info", "all", "~hydra.run.dir=x")
 
 
+@pytest.mark.parametrize(
+    "override",
+    ["hydra.sweeper.max_batch_size=x", "hydra.sweeper.max_batch_size=0.1", "hydra.sweeper.max_batch_size=0",
+     "hydra.sweeper.params=3", "++hydra.verbose=0"],
+)  # fmt: skip
+def test_hydras_keys_of_the_wrong_type_are_a_mistake(override: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = mistake(capsys, "-m", "env=reacher", override)
+    assert "hydra." in sentence
+    assert "expected" in sentence
+
+
 @pytest.mark.parametrize("values", ["range(0,3,0)", "range(0,1000000000)"])
 def test_a_range_without_end_is_a_mistake(values: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "expected" in mistake(capsys, "-m", f"seed={values}")

@@ -165,3 +165,14 @@ def test_labels_that_would_collide_all_the_same_get_digits_of_the_settings_hash(
 
 def test_no_runs_have_no_labels() -> None:
     assert labels([], []) == []
+
+
+@pytest.mark.parametrize("declared", ["", "Clipping"])
+def test_a_task_of_two_suites_is_two_rows(declared: str) -> None:
+    both = runs("env=reacher", "env.suite=mujoco,gymnasium", "seed=0,1")
+    found = labels(both, [declared] * len(both))
+    assert len(set(found)) == 2
+    assert all(config.env.suite in label for config, label in zip(both, found, strict=True))
+    assert all(label.startswith(declared) for label in found)
+    other = [compose(["env=gymnasium", "env.id=CartPole-v1"]), compose(["env=reacher"])]
+    assert len(set(labels(other, [declared] * 2))) == 1, "two tasks are two columns of one row"

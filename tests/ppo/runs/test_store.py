@@ -12,7 +12,8 @@ from ppo.config.identity import run_hash, short
 from ppo.config.naming import folder_name
 from ppo.config.run import Config
 from ppo.errors import UserError
-from ppo.runs.store import default_store, folder_of, folders_by_hash, run_folders, store_path
+from ppo.runs.finding import folders_by_hash, run_folders
+from ppo.runs.store import default_store, folder_of, store_path
 
 
 def config(store: Path, *overrides: str) -> Config:
@@ -39,6 +40,7 @@ def test_a_run_is_found_by_its_hash(tmp_path: Path) -> None:
     assert folder_of(run, folders_by_hash(tmp_path)) == renamed
     own = make(tmp_path, *folder_name(run).split("/"))
     assert folder_of(run) == own, "its own name comes first"
+    assert folder_of(run, folders_by_hash(tmp_path)) == own, "however it is looked up"
 
 
 def test_a_run_trained_afresh_beside_it_is_not_the_run(tmp_path: Path) -> None:

@@ -66,6 +66,15 @@ def test_a_catalogue_has_the_rows_of_the_runs(sweep: str) -> None:
     assert {row.goal for row in found.rows} == {3 * 2048}, "whole iterations"
 
 
+def test_a_cached_row_finds_its_folder_wherever_it_was_moved(sweep: str) -> None:
+    first = look(sweep)
+    folder = first.outputs / first.rows[0].folder
+    moved = folder.parents[1] / "renamed" / folder.name
+    moved.mkdir(parents=True)
+    assert first.outputs / look(sweep).rows[0].folder == moved
+    assert look(sweep).rows[1] == first.rows[1]
+
+
 def test_a_hit_is_the_same_as_a_miss(sweep: str, composed: list[str]) -> None:
     miss, hit = look(sweep), look(sweep)
     assert composed == [load(sweep).name]

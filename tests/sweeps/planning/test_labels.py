@@ -104,3 +104,21 @@ def test_a_sweep_is_composed_once_however_it_is_narrowed(monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "compose", count)
     smoke("env=reacher", only=("Clip*",))
     assert len(composed) == 12
+
+
+def test_a_label_tells_what_the_command_line_replaced_of_its_setting() -> None:
+    settings = {"Clipping, epsilon = 0.2": ["surrogate=clip", "surrogate.epsilon=0.2"]}
+    content = {"grid": {"seed": [0, 1]}, "settings": settings}
+    for override, expected in (("surrogate.epsilon=0.3", "Clipping, epsilon = 0.2, epsilon=0.3"),
+                               ("surrogate.epsilon=0.20", "Clipping, epsilon = 0.2"),
+                               ("algorithm.lr=1e-3", "Clipping, epsilon = 0.2")):  # fmt: skip
+        assert {run.label for run in sweep_runs(parse("mine", content), [override])} == {expected}
+    chosen = sweep_runs(parse("mine", content), ["surrogate.epsilon=0.3"], ["Clipping, epsilon = 0.2"])
+    assert len(chosen) == 2, "it is chosen by its declared label all the same"
+
+
+def test_a_part_of_a_sweep_is_one_however_its_values_are_spelled() -> None:
+    sweep = parse("mine", {"grid": {"algorithm.lr": ["1e-3", "1e-4"], "seed": [0, 1]}})
+    part = select(sweep, ["algorithm.lr=0.001"])
+    assert (len(part.runs), len(part.declared)) == (2, 4)
+    assert part == select(sweep, ["algorithm.lr=1e-3"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ppo.errors import shown
+from ppo.errors import UserError, shown
 from sweeps.planning.spec import FOLDER, Sweep, load, names, parse
 from tests.sweeps.declared import complaint, runs_of
 
@@ -232,3 +232,15 @@ def test_a_sweep_file_runs_no_code(tmp_path: Path) -> None:
     made = tmp_path / "made"
     complaint(load, write(tmp_path, f"grid: !!python/object/apply:os.mkdir ['{made}']\n"))
     assert not made.exists()
+
+
+@pytest.mark.parametrize("label", [" ", "A ", " A", "A  B", "A\nB", "A\u200b"])
+def test_a_label_is_seen_as_it_is(label: str) -> None:
+    with pytest.raises(UserError, match="printable"):
+        parse("mine", {"settings": {label: ["surrogate=none"]}})
+
+
+@pytest.mark.parametrize("override", ["++algorithm.lr=5", "algorithm={lr:0.5}"])
+def test_a_setting_overrides_no_axis_however_it_is_spelled(override: str) -> None:
+    with pytest.raises(UserError, match="lr, an axis"):
+        parse("mine", {"grid": {"algorithm.lr": "1e-3"}, "settings": {"A": [override]}})
