@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from analysis.command import Call, commands
 from analysis.output import Output
 from ppo.errors import UserError, invalid, one_line
 from ppo.runs.exits import Exit
+from ppo.runs.terminal import prepare_streams
 
 EXAMPLES = """examples:
   ppo-analysis table1                            normalised scores beside the paper's
@@ -38,9 +38,7 @@ STORE = "outputs=FOLDER, the store, comes first in the lookup (default: outputs)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     os.environ["MPLBACKEND"] = "agg"  # nothing is shown in a window
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows ± as ?
+    prepare_streams()
     try:
         _run(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from ppo.errors import UserError
-from ppo.runs.files import read_json
+from ppo.runs.states import read_result
 
 CURVE_POINTS = 200  # of a thinned learning curve
 NEUTRAL = {"outputs": "outputs", "run_dir": None}  # replace the folders of the machine that trained a published run
@@ -56,7 +56,7 @@ class Record(NamedTuple):
 
 def read_run(folder: Path) -> Record:
     """The record of a finished run's folder; UserError naming what cannot be read."""
-    result = read_json(folder / "result.json")
+    result = read_result(folder)
     if result is None:
         raise UserError(f"{folder / 'result.json'} cannot be read: is the run done?")
     try:
@@ -68,7 +68,7 @@ def read_run(folder: Path) -> Record:
         mean_return = fmean(ret for _, ret in episodes) if episodes else math.nan
         curve, line = thin(episodes, result["steps"]), folder / "interpolation.csv"
         interpolation = [list(row) for row in _columns(line, dict.fromkeys(LINE, float))] if line.exists() else None
-        return Record(config, result, seconds, mean_return, curve, _drift(updates), interpolation)
+        return _checked(Record(config, result, seconds, mean_return, curve, _drift(updates), interpolation))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, ZeroDivisionError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UserError(f"{folder} cannot be read as a finished run ({reason}).") from None
@@ -106,6 +106,19 @@ def _columns(path: Path, needed: dict[str, type], optional: Mapping[str, type] |
     return rows
 
 
+def _checked(record: Record) -> Record:
+    """A record, if all of it is of the right types; else LookupError or TypeError."""
+    name = record.config["algorithm"]["name"]
+    line = record.interpolation or []
+    numbers = [record.seconds, record.mean_return, *record.drift, record.result["steps"], record.result["score"] or 0.0]
+    numbers += [value for row in (*record.curve, *line) for value in row]
+    if not (isinstance(name, str) and all(isinstance(value, int | float) for value in numbers)):
+        raise TypeError("a value is of the wrong type")
+    if any(len(row) != len(LINE) for row in line) or (record.result["score"] is not None and not record.curve):
+        raise LookupError("a value is missing")
+    return record
+
+
 # -- published sweeps --------------------------------------------------------------------------------------------------
 
 
@@ -131,7 +144,7 @@ def from_published(values: Mapping[str, Any], name: str) -> Record:
         mean_return = math.nan if values["mean_return"] is None else values["mean_return"]
         drift = Drift._make(math.nan if value is None else value for value in values["drift"])
         config, result, seconds = values["config"], values["result"], values["seconds"]
-        return Record(config, result, seconds, mean_return, curve, drift, values.get("interpolation"))
+        return _checked(Record(config, result, seconds, mean_return, curve, drift, values.get("interpolation")))
     except (LookupError, TypeError):
         raise UserError(f"{name} is not a readable record of a published run.") from None
 

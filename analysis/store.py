@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parents[1] / "outputs" / "published"
 INSTALLED = Path(__file__).resolve().parent / "published"  # where a wheel has its copy
 COLUMNS = (
     "label", "env", "suite", "setting", "setting_hash", "seed", "run", "state", "algorithm", "score", "mean_return",
-    "episodes", "steps", "seconds", "compiled", "code", "commit", "folder",
+    "episodes", "steps", "seconds", "compiled", "mixed_modes", "code", "commit", "folder",
 )  # fmt: skip
 
 
@@ -125,7 +125,18 @@ def _from_published(sweep: str, path: Path) -> Runs:
 
 
 def _row(row: RunRow, state: State, result: Mapping[str, Any]) -> dict[str, Any]:
-    of_result = ("suite", "algorithm", "score", "episodes", "steps", "seconds", "compiled", "code", "commit")
+    of_result = (
+        "suite",
+        "algorithm",
+        "score",
+        "episodes",
+        "steps",
+        "seconds",
+        "compiled",
+        "mixed_modes",
+        "code",
+        "commit",
+    )
     values = {key: value for key, value in row._asdict().items() if key in COLUMNS}
     return values | {key: result.get(key) for key in of_result} | {"state": str(state)}
 
@@ -181,7 +192,12 @@ def _mixed_code(done: pd.DataFrame) -> list[str]:
 
 
 def _mixed_modes(done: pd.DataFrame) -> list[str]:
-    """Settings of which some runs were compiled and others not: they may differ in the last digits."""
+    """Settings of which some runs, or parts of a run, were compiled and others not: last digits may differ."""
     modes = done.dropna(subset="compiled").groupby("label", sort=False).compiled.nunique()
     mixed = [str(label) for label in modes[modes > 1].index]
-    return [f"Mixed modes: some runs were compiled, others were not ({'; '.join(mixed)})."] if mixed else []
+    notes = [f"Mixed modes: some runs were compiled, others were not ({'; '.join(mixed)})."] if mixed else []
+    changed = done[done.mixed_modes.eq(True)]
+    if len(changed):
+        labels = "; ".join(map(str, changed.label.unique()))
+        notes.append(f"Mixed modes: {len(changed)} runs went on in another mode than they were begun in ({labels}).")
+    return notes

@@ -109,7 +109,7 @@ def _plain(value: Any) -> Any:
 
 def print_table(table: Table, console: Console | None = None) -> None:
     """Print it for a person; into a pipe, every row is one line."""
-    console = console or Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
+    console = console or _Results(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
     drawn = Drawn(box=None, pad_edge=False)
     for i, name in enumerate(table.header):
         drawn.add_column(Text(name), justify="right" if i else "left")
@@ -119,6 +119,14 @@ def print_table(table: Table, console: Console | None = None) -> None:
     console.print(drawn)
     for note in table.notes:
         console.print(Text(note), soft_wrap=True)
+
+
+class _Results(Console):
+    """A console whose closed reader ends the command, as elsewhere, and not with rich's exit status 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command."""
+        raise BrokenPipeError
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {"md": markdown, "tex": latex, "html": html_table, "csv": csv}

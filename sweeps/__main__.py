@@ -18,6 +18,7 @@ if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().p
 from ppo.errors import UserError, one_line
 from ppo.runs.exits import Exit
 from ppo.runs.machine import append_working_directory
+from ppo.runs.terminal import prepare_streams
 from sweeps import commands
 from sweeps.launching.launchers import FOLDER, LAUNCHERS
 from sweeps.planning import spec
@@ -51,6 +52,7 @@ columns: {", ".join(COLUMNS)}, and any key of config.yaml"""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    prepare_streams()
     options = _parse(arguments)
     append_working_directory()
     try:

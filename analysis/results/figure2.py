@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -25,14 +25,23 @@ NAMES = {
 
 def run(call: Call) -> None:
     """Draw Figure 2."""
-    call.output.figure(draw(compute(call.runs())), "figure2", call.figures)
+    runs = call.runs()
+    shown = find(runs)
+    call.output.figure(draw(compute(runs)), "figure2", call.figures)
+    sentence = f"drawn: {shown.label}, {shown.env}, seed {shown.seed}, the first run that recorded its first update"
+    call.output.fact("run", shown.run, sentence)
 
 
 def compute(runs: Runs) -> pd.DataFrame:
     """Surrogates and KL along the line, as the first finished run recorded them."""
-    for record in runs.records():
-        if record.interpolation:
-            return pd.DataFrame(record.interpolation, columns=list(LINE))
+    return pd.DataFrame(runs.read(find(runs).run).interpolation, columns=list(LINE))
+
+
+def find(runs: Runs) -> Any:
+    """The row of the first finished run that recorded its first update; UserError if there is none."""
+    for row in runs.done.itertuples():
+        if runs.read(str(row.run)).interpolation:
+            return row
     how = "train one with algorithm.record=[interpolation]"
     raise UserError(f"no run of sweep {runs.sweep} recorded its first update: {how} (ppo-sweeps run figure2).")
 

@@ -124,6 +124,10 @@ def sentences(options: argparse.Namespace) -> Iterator[None]:
             raise error.__cause__ from None
         match = re.match(r"Could not override '([^']+)'", str(error))
         raise (_unknown_key(match[1], options) if match else UserError(f"{first_line(error)}.")) from None
+    except OSError as error:
+        if not _raised_by_hydra(error):
+            raise
+        raise UserError(f"{error.filename} cannot be written: {error.strerror}.") from None
     except (AssertionError, AttributeError, TypeError) as error:
         if not _raised_by_hydra(error):
             raise
@@ -137,9 +141,11 @@ def sentences(options: argparse.Namespace) -> Iterator[None]:
 
 
 def _raised_by_hydra(error: Exception) -> bool:
-    """Whether Hydra's own code, which checks few of its keys, stumbled."""
-    module = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
-    return str(module).partition(".")[0] in ("hydra", "omegaconf")
+    """Whether Hydra, which checks few of its keys, stumbled, and neither our code nor what it called."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
+    known = [package for package in packages if package in ("hydra", "omegaconf", "ppo", "sweeps", "hydra_plugins")]
+    return known[-1:] in (["hydra"], ["omegaconf"])
 
 
 def _unknown_choice(error: MissingConfigException) -> UserError:

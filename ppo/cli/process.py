@@ -6,16 +6,16 @@ import os
 import sys
 from pathlib import Path
 
-from ppo.console import replace_unencodable
 from ppo.errors import UserError
 from ppo.runs.machine import append_working_directory
+from ppo.runs.terminal import prepare_streams
 
 OURS = Path(__file__).resolve().parents[2]  # the folder that our packages are in
 
 
 def prepare_process() -> None:
     """Set up output and the import path; UserError where the working directory is gone."""
-    replace_unencodable()
+    prepare_streams()
     search_working_directory_last()
 
 

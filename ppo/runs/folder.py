@@ -22,9 +22,9 @@ from ppo.config.run import Config, Execution, to_config, to_mapping
 from ppo.errors import Busy, UserError
 from ppo.runs import checkpoints, locks
 from ppo.runs.checkpoints import one_line
-from ppo.runs.files import read_json, remove_leftovers, write_atomically, write_json
+from ppo.runs.files import remove_leftovers, write_atomically, write_json
 from ppo.runs.machine import scheduler_ids
-from ppo.runs.states import read_status
+from ppo.runs.states import read_result, read_status
 from ppo.runs.tables import append_rows, cut_to_whole_rows, formatted, start_table, sync
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RunFolder:
 
     def result(self) -> dict[str, Any] | None:
         """The result of a finished run, or None: a run is done only when this is on disk."""
-        return read_json(self.path / "result.json")
+        return read_result(self.path)
 
     def differing_keys(self) -> list[str]:
         """The keys in which the folder's run differs from ours; empty if it is ours or there is none yet."""

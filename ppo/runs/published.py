@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ppo.runs.files import write_atomically
 from ppo.runs.row import RunRow
+from ppo.runs.states import is_result
 
 SUFFIX = ".json.gz"
 DAMAGE = (  # what a damaged file may raise
@@ -42,19 +43,13 @@ def read(path: Path) -> Published:
     try:
         content = json.loads(gzip.decompress(path.read_bytes()))
         records = content["records"]
-        if not all(isinstance(record, dict) and isinstance(record["result"], dict) for record in records.values()):
-            raise ValueError("a record has no result")
+        for run, record in records.items():
+            if not is_result(record["result"]):
+                raise ValueError(f"the record of run {run[:12]} has no readable result")
+            if record["result"].get("run") != run:
+                raise ValueError(f"the record of run {run[:12]} is of another run")
         return Published(str(content["sweep"]), [RunRow.from_json(row) for row in content["runs"]], records)
-    except (
-        gzip.BadGzipFile,
-        zlib.error,
-        EOFError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        RecursionError,
-    ) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path} cannot be read as a published sweep ({' '.join(str(error).split())[:200]})") from None
 
 

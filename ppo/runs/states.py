@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Mapping
@@ -18,6 +19,11 @@ KINDS: dict[str, Any] = {  # of the values in status.json
     "state": str, "attempts": int, "host": str, "pid": int, "heartbeat": (int, float), "step": int, "total_steps": int,
     "error": str, "slurm": dict, "compiled": bool,
 }  # fmt: skip
+
+RESULT_KINDS: dict[str, Any] = dict.fromkeys(("score", "seconds"), (int, float)) | dict.fromkeys(
+    ("seed", "episodes", "steps", "pack_size"), int) | dict.fromkeys(
+    ("run", "env", "suite", "algorithm", "surrogate", "setting", "setting_hash", "commit"), str) | dict.fromkeys(
+    ("compiled", "mixed_modes"), bool) | {"code": (dict, str), "versions": dict}  # fmt: skip
 
 
 class State(StrEnum):
@@ -59,13 +65,26 @@ def standing(folder: Path, now: float | None = None) -> Standing:
     """The standing of the run in a folder. It is done only if its result can be read, whatever its status says."""
     status = read_status(folder)
     state = status.get("state")
-    if state in (None, "done", "running") and (result := read_json(folder / "result.json")):
+    if state in (None, "done", "running") and (result := read_result(folder)):
         return Standing(State.DONE, status, result)  # "running": killed after writing the result, before the status
     if state == "running":
         return Standing(_of_running(folder, status, now or time.time()), status, {})
     if state == "done":
         return Standing(State.LOST, status, {})
     return Standing(State(state) if state in tuple(State) else State.NEW, status, {})
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """`result.json`; None where there is none, or something else in its place."""
+    result = read_json(folder / "result.json")
+    return result if result is not None and is_result(result) else None
+
+
+def is_result(values: Mapping[str, Any]) -> bool:
+    """Whether the values that a result has are of the right types, and finite."""
+    present = {key: kind for key, kind in RESULT_KINDS.items() if values.get(key) is not None}
+    finite = all(math.isfinite(value) for value in map(values.get, present) if isinstance(value, float))
+    return finite and all(isinstance(values[key], kind) for key, kind in present.items())
 
 
 def read_status(folder: Path) -> dict[str, Any]:

@@ -45,9 +45,17 @@ class View(Protocol):
         ...
 
 
+class _Results(Console):
+    """A console whose closed reader ends the command, as elsewhere, and not with rich's exit status 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command."""
+        raise BrokenPipeError
+
+
 def results_console() -> Console:
     """Stdout, for results; in a file or a pipe so wide that no line is folded."""
-    return Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
+    return _Results(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 400)
 
 
 def make_view(console: Console | None = None) -> View:

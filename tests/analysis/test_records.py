@@ -203,3 +203,13 @@ def test_publishing_again_changes_nothing(case: Case) -> None:
 @pytest.mark.parametrize("values", [{}, {"result": {}, "curve": 3}, {"curve": [[1]]}])
 def test_a_damaged_published_run_is_named(values: dict[str, object]) -> None:
     assert "run abc" in complaint(from_published, values, "run abc")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"config": "x"}, {"config": {}}, {"config": {"algorithm": "ppo"}}, {"seconds": None}, {"mean_return": "x"},
+     {"curve": [["a", "b", "c"]]}, {"curve": []}, {"drift": ["a"] * 5}, {"drift": [1]}, {"interpolation": [[1, 2]]},
+     {"result": {"steps": 3}}, {"result": {"score": 1.0}}], ids=str
+)  # fmt: skip
+def test_a_published_run_with_a_value_of_the_wrong_kind_is_named(case: Case, damage: dict[str, object]) -> None:
+    assert "run abc" in complaint(from_published, to_published(read_run(case.folder)) | damage, "run abc")

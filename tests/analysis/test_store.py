@@ -45,6 +45,7 @@ def test_a_finished_run_is_a_row_of_what_its_result_says(tmp_path: Path) -> None
         "steps": 2000,
         "seconds": 30.5,
         "compiled": False,
+        "mixed_modes": None,
         "code": {"core": "00000000"},
         "commit": "c" * 40,
     }
@@ -69,6 +70,16 @@ def test_a_folder_that_was_moved_is_found_by_the_hash_in_its_name(tmp_path: Path
     assert found.frame.score.tolist() == [12.5]
     assert len(found.records()) == 1
     assert found.frame.folder.tolist() == [f"runs/mine/of last week/{folder.name}"]
+
+
+def test_a_run_that_went_on_in_another_mode_is_reported(tmp_path: Path) -> None:
+    entries = [entry(seed=0), entry(seed=1)]
+    write_list(tmp_path, entries)
+    write_done(tmp_path, entries[0])
+    write_done(tmp_path, entries[1], mixed_modes=True)
+    (note,) = load(tmp_path).notes
+    assert note.startswith("Mixed modes: 1 ")
+    assert "Clip" in note
 
 
 def test_a_run_that_nobody_declared_is_no_row(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ppo import console
-from ppo.console import LiveLine, Progress, StderrHandler, clock, count, replace_unencodable
+from ppo.console import LiveLine, Progress, StderrHandler, clock, count
 
 
 class Clock:
@@ -92,14 +92,6 @@ def test_a_terminal_shows_warnings_above_the_line(monkeypatch: pytest.MonkeyPatc
     line.close()
     seen = terminal.getvalue()
     assert seen.index("half") < seen.index("a warning") < seen.index("all")
-
-
-def test_what_cannot_be_encoded_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    replace_unencodable()
-    print("ε = 0.2", flush=True)
-    assert raw.getvalue() == b"? = 0.2\n"
 
 
 def test_numbers_are_short() -> None:

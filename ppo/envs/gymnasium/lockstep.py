@@ -54,7 +54,7 @@ class GymnasiumLockStep:
             self._marker[0] = lane + 1
             try:
                 self._step_one(lane, actor, action[lane, actor], step)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._fail(lane, error)
         self._marker[0] = 0
         self._last = step
@@ -91,7 +91,7 @@ class GymnasiumLockStep:
         try:
             for actor in range(len(self._envs[lane])):
                 obs[lane, actor] = self._start(lane, actor)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._fail(lane, error)
 
     def _start(self, lane: int, actor: int) -> Any:
@@ -109,8 +109,10 @@ class GymnasiumLockStep:
             return space.dtype.type(action[0]) + space.start
         return action.reshape(space.shape or ()).astype(space.dtype)
 
-    def _fail(self, lane: int, error: Exception) -> None:
+    def _fail(self, lane: int, error: Exception | SystemExit) -> None:
         """Take a lane out, and let the others go on."""
+        if isinstance(error, SystemExit):  # an environment's, which must end neither its mates nor the process
+            error = RuntimeError(f"the environment called sys.exit({error.code!r})")
         _log.debug("lane %d has failed", lane, exc_info=error)
         self.failures[lane] = error
         self._active[lane] = False

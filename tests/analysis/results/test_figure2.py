@@ -35,3 +35,8 @@ def test_a_published_run_has_it_too(analysis: Analysis) -> None:
     recorded(analysis.store)
     analysis.prints("publish", "mine")
     assert compute(load(analysis.store / "published")).equals(compute(load(analysis.store)))
+
+
+def test_it_says_whose_first_update_is_drawn(analysis: Analysis) -> None:
+    recorded(analysis.store)
+    assert "seed 1" in analysis.prints("figure2", "--sweep", "mine")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ppo.__main__ import main
@@ -29,7 +31,7 @@ def test_nothing_is_printed_of_a_question_that_hydra_refuses(capsys: pytest.Capt
 @pytest.mark.parametrize(
     "override",
     ["hydra.sweeper.max_batch_size=x", "hydra.sweeper.max_batch_size=0.1", "hydra.sweeper.max_batch_size=0",
-     "hydra.sweeper.params=3", "++hydra.verbose=0"],
+     "hydra.sweeper.params=3", "++hydra.verbose=0", "hydra.verbose=[64.0,64]"],
 )  # fmt: skip
 def test_hydras_keys_of_the_wrong_type_are_a_mistake(override: str, capsys: pytest.CaptureFixture[str]) -> None:
     sentence = mistake(capsys, "-m", "env=reacher", override)
@@ -40,3 +42,9 @@ def test_hydras_keys_of_the_wrong_type_are_a_mistake(override: str, capsys: pyte
 @pytest.mark.parametrize("values", ["range(0,3,0)", "range(0,1000000000)"])
 def test_a_range_without_end_is_a_mistake(values: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "expected" in mistake(capsys, "-m", f"seed={values}")
+
+
+@pytest.mark.parametrize("key", ["outputs", "hydra.sweep.dir"])
+def test_a_store_that_cannot_be_made_is_a_mistake(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert "file" in mistake(capsys, "-m", "env=reacher", "seed=0,1", f"{key}={tmp_path / 'file' / 'x'}")

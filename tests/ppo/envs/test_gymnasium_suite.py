@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -158,6 +159,18 @@ def test_an_exception_takes_out_its_own_lane_only(probe: type[Probe]) -> None:
     assert first.obs[1] == second.obs[1] == third.obs[1]
     assert len({*first.obs[0, 0], *second.obs[0, 0], *third.obs[0, 0]}) == 3
     assert len(probe.seen) == 8
+
+
+def test_an_environment_that_exits_takes_out_its_own_lane_only(
+    probe: type[Probe], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = made("Probe-v0", make_generators(2, 1))
+    suite.reset()
+    monkeypatch.setattr(suite._envs[1][0], "step", lambda _: sys.exit(3))
+    suite.step(np.zeros((2, 1, 1)))
+    assert {lane: type(error) for lane, error in suite.failures.items()} == {1: RuntimeError}
+    assert "sys.exit(3)" in str(suite.failures[1])
+    assert len(probe.seen) == 1
 
 
 def test_an_exception_of_one_actor_stops_the_other_actors_of_its_lane_at_once(probe: type[Probe]) -> None:

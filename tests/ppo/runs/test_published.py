@@ -12,7 +12,7 @@ from ppo.runs.published import Published, files, path_of, read, write
 from ppo.runs.row import RunRow
 
 ROW = RunRow("Clip", "Hopper-v5", "ppo clip", "a" * 64, 0, "b" * 64, "runs/Hopper-v5/ppo-clip/seed-0-bbb", 2000)
-SWEEP = Published("mine", [ROW], {ROW.run: {"result": {"score": 0.1 + 0.2}, "curve": [[10, 1.5, 2]]}})
+SWEEP = Published("mine", [ROW], {ROW.run: {"result": {"run": ROW.run, "score": 0.1 + 0.2}, "curve": [[10, 1.5, 2]]}})
 
 
 @pytest.fixture
@@ -60,4 +60,14 @@ def test_a_damaged_file_is_named(path: Path, content: bytes) -> None:
 def test_a_row_that_leaves_the_store_is_refused(path: Path) -> None:
     write(path, SWEEP._replace(runs=[ROW._replace(folder="../outside")]))
     with pytest.raises(ValueError, match="outside"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "result", [{"run": "c" * 64, "score": 1.0}, {"score": 1.0}, {"run": ROW.run, "score": "x"},
+               {"run": ROW.run, "steps": "1"}, {"run": ROW.run, "compiled": [1]}], ids=str
+)  # fmt: skip
+def test_a_record_of_another_run_or_of_something_else_is_refused(path: Path, result: dict[str, object]) -> None:
+    write(path, SWEEP._replace(records={ROW.run: {"result": result}}))
+    with pytest.raises(ValueError, match="the record of run bbbbbbbbbbbb"):
         read(path)

@@ -211,3 +211,12 @@ def test_only_numbers_of_living_processes_live() -> None:
     assert process_lives(os.getpid())
     assert process_lives(1), "a process of somebody else's"
     assert not any(process_lives(pid) for pid in (dead_pid(), None, "1", 1.0))
+
+
+@pytest.mark.parametrize(
+    "result", [{"steps": "x"}, {"score": [1]}, {"score": float("nan")}, {"code": [1]}, {"compiled": "yes"}], ids=str
+)
+def test_a_result_of_the_wrong_kinds_is_none(tmp_path: Path, result: dict[str, Any]) -> None:
+    write_done(tmp_path, **{"score": 1.0, **result})
+    found = standing(tmp_path)
+    assert (found.state, found.result) == (State.LOST, {}), "it is trained again, not shown"
