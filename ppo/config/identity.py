@@ -11,7 +11,6 @@ from typing import Any
 
 from ppo.config.run import GROUPS, LENGTH, Config, choice_mapping
 from ppo.config.schema import EXECUTION, PER_RUN, PER_RUN_IF_SET, marked, neutral
-from ppo.learning.surrogates.base import family
 
 SHORT = 12  # digits of a hash in a folder's name
 
@@ -62,7 +61,7 @@ def pack_key(config: Config) -> str:
     """Runs with the same key can be trained in one pack: same task, network, shapes and loop counts."""
     values = essence(config)
     del values["seed"]
-    values["surrogate"] = None if config.surrogate is None else family(config.surrogate)
+    values["surrogate"] = None if config.surrogate is None else config.surrogate.family()
     algorithm, cls = values["algorithm"], type(config.algorithm)
     for key in marked(cls, PER_RUN):
         algorithm.pop(key, None)

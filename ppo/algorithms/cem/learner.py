@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppo.algorithms.base import Learner, PackSpec
+from ppo.algorithms.base import Learner
 from ppo.algorithms.cem.schema import CEM
-from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec
+from ppo.data import Columns, Floats, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec
 from ppo.networks.acting import SampleActor
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.algorithms.base import Algorithm, Batching, product
 from ppo.config import choices
 from ppo.config.schema import PER_RUN, Count, Fraction, NonNegative, Positive
+from ppo.data import PackSpec
 from ppo.errors import invalid
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, lam_without_effect, product
+from ppo.algorithms.base import Algorithm, Batching, lam_without_effect, product
 from ppo.config import choices
 from ppo.config.schema import (
     CLIP_RANGE,
@@ -21,6 +21,7 @@ from ppo.config.schema import (
     Positive,
     marked,
 )
+from ppo.data import PackSpec
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
