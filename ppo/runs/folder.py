@@ -9,8 +9,9 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,15 +185,18 @@ class RunFolder:
         """Mark the run as failed, with its reason and traceback; what was complete stays readable."""
         reason = one_line(error)
         self._status |= {"state": "failed", "step": step, "error": reason}
-        try:
-            for path in (self.episodes, self.updates):
-                cut_to_whole_rows(path)
-            self._write_status()
-            lines = "".join(traceback.format_exception(error))
-            write_atomically(self.path / "traceback.txt", lines.encode())
-            self.note(f"failed at step {step}: {reason}")
-        except OSError as second:
-            log.error("%s: could not record that the run failed (%s)", self.path, one_line(second))
+        lines = "".join(traceback.format_exception(error))
+        records: list[Callable[[], None]] = [
+            self._write_status,
+            lambda: write_atomically(self.path / "traceback.txt", lines.encode(errors="replace")),
+            lambda: self.note(f"failed at step {step}: {reason}"),
+            *(partial(cut_to_whole_rows, path) for path in (self.episodes, self.updates)),
+        ]
+        for record in records:  # one that cannot be written does not keep the others from being written
+            try:
+                record()
+            except OSError as second:
+                log.error("%s: could not record all about the failure (%s)", self.path, one_line(second))
         self.close()
 
     def pause(self, step: int) -> None:

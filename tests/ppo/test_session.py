@@ -233,3 +233,19 @@ def test_a_folder_in_use_is_left_alone_and_the_others_are_let_go(tmp_path: Path)
         finish(configs)
     theirs.close()
     assert [outcome.error for outcome in finish(configs)] == [None, None]
+
+
+def test_a_checkpoint_that_lacks_something_fails_its_own_run(tmp_path: Path) -> None:
+    alone = finish([run(tmp_path / "alone", 1)])
+    runs = [run(tmp_path, seed) for seed in range(3)]
+    members = members_of(runs)
+    stop_after(2, members)
+    path = members[0].folder.path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    del state["pack"]["learner"]["theta"]
+    torch.save(state, path)
+    broken, *others = finish(runs)
+    assert "theta" in str(broken.error)
+    assert status(broken.folder)["state"] == "failed"
+    assert all(outcome.error is None for outcome in others)
+    assert records(others[0].folder) == records(alone[0].folder)
