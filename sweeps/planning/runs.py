@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
-from ppo.config.compose import compose, parse
+from ppo.config.compose import compose
 from ppo.config.identity import run_hash, setting_hash
 from ppo.config.naming import labels, setting_name
 from ppo.config.run import Config, Execution
@@ -187,8 +187,3 @@ def _check_patterns(sweep: Sweep, only: Sequence[str], names: Sequence[tuple[str
             listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
             hint = did_you_mean(pattern, known)
             raise UserError(f"sweep {sweep.name}: no setting is called {pattern!r}: expected {listed}.{hint}")
-
-
-def execution_only(overrides: Sequence[str]) -> list[str]:
-    """The overrides that say where and how fast, not what."""
-    return [override for override in overrides if parse([override])[0].key_or_group in EXECUTION_KEYS]
