@@ -57,6 +57,7 @@ class Added(NamedTuple):
 
 PER_RUN = Mark("may differ inside a pack; becomes a tensor [lane]")
 PER_RUN_IF_SET = Mark("may differ inside a pack among runs that set it; whether it is set shapes the graph")
+ONE_PER_PACK = Mark("of an execution key: all runs of a pack have the same value")
 EXECUTION = Mark("says where and how fast, not what: no part of a run's identity")
 CLIP_RANGE = Mark("the clipping range of a surrogate, which a schedule may anneal")
 GAUSSIAN = Mark("of a Gaussian policy: changes nothing where actions are discrete")
