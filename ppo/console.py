@@ -148,6 +148,11 @@ def replace_unencodable() -> None:
             stream.reconfigure(errors="replace")
 
 
+def score_line(score: float | None) -> str:
+    """The score of a finished run."""
+    return "score none: no episode was completed" if score is None else f"score {score:.2f}"
+
+
 def clock(seconds: float) -> str:
     """Seconds as h:mm:ss or m:ss."""
     minutes, rest = divmod(round(seconds), 60)
