@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import math
 import os
@@ -139,13 +138,6 @@ def log_to_stderr() -> None:
     """Show warnings, and the plain lines of progress."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
     log.setLevel(logging.INFO)
-
-
-def replace_unencodable() -> None:
-    """Write `?` for what stdout and stderr cannot encode, such as Greek letters in Latin-1, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def score_line(score: float | None) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from ppo import console
-from ppo.console import LiveLine, Progress, StderrHandler, clock, count, replace_unencodable
+from ppo.console import LiveLine, Progress, StderrHandler, clock, count
+from ppo.runs.exits import replace_unencodable
 
 
 class Clock:
