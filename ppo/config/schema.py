@@ -82,10 +82,13 @@ def hints(cls: Any) -> dict[str, Any]:
 
 @cached
 def marks(cls: Any) -> dict[str, tuple[Any, ...]]:
-    """The marks of every field of a schema, rules left out."""
+    """The marks of every field of a schema, rules left out; UserError for what is neither, which would have no effect."""
     found: dict[str, tuple[Any, ...]] = {}
     for name, hint in hints(cls).items():
         metadata = hint.__metadata__ if get_origin(hint) is Annotated else ()
+        if odd := [m for m in metadata if not isinstance(m, (Rule, Mark, Added))]:
+            expected = "expected a type, then rules and marks, such as Annotated[Positive, PER_RUN]"
+            raise UserError(f"field {name} of {cls.__name__} is invalid: {expected}, not {odd[0]}.")
         found[name] = tuple(m for m in metadata if not isinstance(m, Rule))
     return found
 
