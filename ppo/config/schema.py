@@ -82,7 +82,7 @@ def hints(cls: Any) -> dict[str, Any]:
 
 @cached
 def marks(cls: Any) -> dict[str, tuple[Any, ...]]:
-    """The marks of every field of a schema, rules left out; UserError for what is neither, which would have no effect."""
+    """The marks of every field of a schema, rules left out; UserError for what is neither and would have no effect."""
     found: dict[str, tuple[Any, ...]] = {}
     for name, hint in hints(cls).items():
         metadata = hint.__metadata__ if get_origin(hint) is Annotated else ()
