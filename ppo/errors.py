@@ -38,6 +38,12 @@ def shown(value: Any) -> str:
     return str(value)
 
 
+def one_line(error: BaseException) -> str:
+    """An exception in one line of bounded length: its type and its message."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
 def did_you_mean(word: str, choices: Iterable[str], prefix: str = "") -> str:
     """` Did you mean X?` for the nearest choices, or nothing."""
     close = difflib.get_close_matches(word, sorted(choices), n=3, cutoff=0.6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -15,8 +14,7 @@ if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().p
     sys.stderr.write(f"python -m sweeps would import ppo from {where}, which is not ours: use ppo-sweeps.\n")
     sys.exit(2)
 
-from ppo.errors import UserError
-from ppo.runs.exits import Exit
+from ppo.runs.exits import exit_status
 from ppo.runs.machine import append_working_directory
 from sweeps import commands
 from sweeps.launching.launchers import FOLDER, LAUNCHERS
@@ -53,17 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parse(arguments)
     append_working_directory()
-    try:
-        return int(options.command(options))
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        return Exit.MISTAKE
-    except BrokenPipeError:  # the reader of our output, such as head, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return Exit.INTERRUPTED
+    return exit_status(lambda: options.command(options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from ppo.data import Columns, Filtering, Moment, Obs, PackSpec, Rollout, RolloutSpec, Table
+from ppo.errors import invalid
 
 if TYPE_CHECKING:
     from ppo.config.run import Config
@@ -36,6 +37,12 @@ def lam_without_effect(gamma: float, horizon: int | None = None) -> dict[str, st
     if gamma == 0:
         return {"algorithm.lam": "gamma is 0"}
     return {"algorithm.lam": "with horizon 1 there is one step to look ahead"} if horizon == 1 else {}
+
+
+def refuse_shared(run: Config, reason: str) -> None:
+    """UserError where policy and value function share a body; `reason`: why this algorithm's cannot."""
+    if run.network.shared:
+        raise invalid("network.shared", True, f"false with {run.algorithm.name}, which {reason}")
 
 
 class Algorithm(Protocol):

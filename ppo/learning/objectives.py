@@ -43,7 +43,7 @@ class Objectives:
             name: torch.tensor([float(getattr(s, name, fill)) for s in surrogates], dtype=_dtype(name in ranges))
             for name, fill in sorted(unused.items())
         }
-        self._range = next(iter(ranges), None)
+        self._range = min(ranges, default=None)
         self._columns = {name: 1 + i for i, name in enumerate(self.coefficients)}  # of `rows`
 
     # -- of a pack -----------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,9 @@ import yaml
 
 from ppo.config.flatten import flatten
 from ppo.config.identity import essence, run_hash
-from ppo.config.run import Config, Execution, to_config, to_mapping
-from ppo.errors import Busy, UserError
+from ppo.config.run import EXECUTION_KEYS, Config, to_config, to_mapping
+from ppo.errors import Busy, UserError, one_line
 from ppo.runs import checkpoints, locks
-from ppo.runs.checkpoints import one_line
 from ppo.runs.files import read_json, remove_leftovers, write_atomically, write_json
 from ppo.runs.machine import scheduler_ids
 from ppo.runs.states import read_status
@@ -215,8 +213,7 @@ def _essence_of(content: Any) -> dict[str, Any]:
     try:
         return essence(to_config(content))
     except (UserError, TypeError, ValueError, AttributeError):
-        execution = {field.name for field in fields(Execution)}
-        return {k: v for k, v in content.items() if k not in execution} if isinstance(content, dict) else {}
+        return {k: v for k, v in content.items() if k not in EXECUTION_KEYS} if isinstance(content, dict) else {}
 
 
 def fresh_sibling(path: Path) -> Path:

@@ -45,16 +45,7 @@ def read(path: Path) -> Published:
         if not all(isinstance(record, dict) and isinstance(record["result"], dict) for record in records.values()):
             raise ValueError("a record has no result")
         return Published(str(content["sweep"]), [RunRow.from_json(row) for row in content["runs"]], records)
-    except (
-        gzip.BadGzipFile,
-        zlib.error,
-        EOFError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        RecursionError,
-    ) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path} cannot be read as a published sweep ({' '.join(str(error).split())[:200]})") from None
 
 

@@ -62,6 +62,7 @@ def test_of_a_task_that_never_ends_no_limit_is_known() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["vpg", "cem"])
-def test_a_run_of_whole_episodes_without_a_limit_is_none(algorithm: str) -> None:
+def test_a_run_of_whole_episodes_without_a_limit_is_refused_before_anything_starts(algorithm: str) -> None:
     with pytest.raises(UserError, match=rf"^env\.time_limit=null is invalid: .*Endless-v0 .*{algorithm}.*\.$"):
         compose([f"algorithm={algorithm}", "env=gymnasium", "env.id=Endless-v0"])
+    assert compose([f"algorithm={algorithm}", "env=gymnasium", "env.id=Endless-v0", "env.time_limit=20"])
