@@ -108,7 +108,7 @@ class Session:
         self.pack = Pack([m.config for m in members], self.marker, compiled=members[0].compiled)
         for lane in self.pack.lanes:
             with self._marked(lane):
-                self._start(lane)
+                self._resume(lane)
         self.progress = Progress(_title(members), self.pack)
 
     def run(self, stopping: Callable[[], bool]) -> None:
@@ -136,13 +136,6 @@ class Session:
         self.marker[0] = lane + 1
         yield
         self.marker[0] = 0
-
-    def _start(self, lane: int) -> None:
-        """Resume a lane; one that cannot be resumed fails alone (law 8)."""
-        try:
-            self._resume(lane)
-        except Exception as error:
-            self._fail(lane, error)
 
     def _resume(self, lane: int) -> None:
         """Put a lane where its checkpoint says, or at its start; fail it if that cannot be done."""
