@@ -1,4 +1,4 @@
-"""How a command ends: the exit statuses, and what a person is told of mistakes and interruptions."""
+"""How a command ends: its exit status, and one sentence on stderr for a mistake or an interruption."""
 
 from __future__ import annotations
 

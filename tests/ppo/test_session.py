@@ -211,20 +211,6 @@ def test_a_folder_that_cannot_be_written_fails_its_own_run(tmp_path: Path, name:
     assert [len(updates(members[i].folder.path)) for i in (0, 2)] == [4, 4]
 
 
-def test_a_run_that_cannot_be_resumed_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    configs = [run(tmp_path, seed) for seed in range(3)]
-    stop_after(2, members_of(configs))
-    path = folder_of(configs[1]) / "checkpoint.pt"
-    state = torch.load(path, weights_only=True)
-    del state["pack"]["learner"]
-    torch.save(state, path)
-    first, failed, last = finish(configs)
-    assert "learner" in str(failed.error)
-    assert status(failed.folder)["state"] == "failed"
-    assert first.error is None is last.error
-    assert [len(updates(outcome.folder)) for outcome in (first, last)] == [5, 5]
-
-
 def test_a_run_that_cannot_be_paused_does_not_keep_its_mates_from_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
