@@ -17,9 +17,8 @@ if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().p
 
 from analysis.command import Call, commands
 from analysis.output import Output
-from ppo.errors import UserError, invalid, one_line
-from ppo.runs.exits import Exit
-from ppo.runs.terminal import prepare_streams
+from ppo.errors import UserError, invalid
+from ppo.runs.exits import Exit, exit_status
 
 EXAMPLES = """examples:
   ppo-analysis table1                            normalised scores beside the paper's
@@ -38,21 +37,10 @@ STORE = "outputs=FOLDER, the store, comes first in the lookup (default: outputs)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     os.environ["MPLBACKEND"] = "agg"  # nothing is shown in a window
-    prepare_streams()
-    try:
-        _run(sys.argv[1:] if arguments is None else arguments)
-    except UserError as error:
-        sys.stderr.write(f"{one_line(error)}\n")
-        return Exit.MISTAKE
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        sys.stderr.write(f"{error.filename} cannot be written: {error.strerror}.\n")
-        return Exit.MISTAKE
-    return Exit.DONE
+    return exit_status(lambda: _run(sys.argv[1:] if arguments is None else arguments))
 
 
-def _run(arguments: Sequence[str]) -> None:
+def _run(arguments: Sequence[str]) -> Exit:
     stores = [word.removeprefix("outputs=") for word in arguments if word.startswith("outputs=")]
     options, unknown = _parser().parse_known_args([word for word in arguments if not word.startswith("outputs=")])
     if unknown and "=" in unknown[0] and not unknown[0].startswith("-"):
@@ -60,8 +48,14 @@ def _run(arguments: Sequence[str]) -> None:
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     output = Output(getattr(options, "out", None), as_json=options.json)
-    options.command.run(Call(options, _store(stores[-1] if stores else None), output))
-    output.close()
+    try:
+        options.command.run(Call(options, _store(stores[-1] if stores else None), output))
+        output.close()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be written: {error.strerror}.") from None
+    return Exit.DONE
 
 
 def _store(named: str | None) -> Path:

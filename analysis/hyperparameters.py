@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import NamedTuple
 
 import pandas as pd
@@ -10,7 +9,7 @@ import pandas as pd
 from analysis.store import Runs
 from analysis.writers import Table
 from ppo.config.flatten import flatten
-from ppo.config.run import Execution
+from ppo.config.run import EXECUTION_KEYS
 from ppo.errors import shown
 from ppo.runs.states import State
 
@@ -76,7 +75,7 @@ def of_runs(runs: Runs) -> list[Table]:
 
 def by_setting(runs: Runs) -> pd.DataFrame:
     """One row per setting with a finished run [label, key]: what is shown of its values."""
-    skipped = NOT_OF_A_SETTING | {field.name for field in fields(Execution)}
+    skipped = NOT_OF_A_SETTING.union(EXECUTION_KEYS)
     configs = {}
     for label, part in runs.frame[runs.frame.state == State.DONE].groupby("label", sort=False):
         values = flatten(runs.read(part.run.iloc[0]).config)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.randoms import POLICIES, Randoms
+from analysis.randoms import ALGORITHM, POLICIES, Randoms
 from ppo.errors import UserError
 from ppo.runs.files import read_json
 
@@ -62,7 +62,7 @@ NOT_FROZEN = "not in the frozen reference; write one that has it with --freeze F
 
 def make_reference(done: pd.DataFrame, randoms: Randoms) -> Reference:
     """The reference of finished runs, from their best scores and the random policies of their tasks."""
-    runs = done[done.score.notna() & (done.algorithm != "random")]
+    runs = done[done.score.notna() & (done.algorithm != ALGORITHM)]
     single = _floats(runs.groupby("env").score.max())
     setting = _floats(runs.groupby(["env", "label"]).score.mean().groupby("env").max())
     missing = dict(randoms.missing)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ppo.errors import UserError
+from ppo.errors import UserError, one_line
 from ppo.runs.states import read_result
 
 CURVE_POINTS = 200  # of a thinned learning curve
@@ -70,8 +70,7 @@ def read_run(folder: Path) -> Record:
         interpolation = [list(row) for row in _columns(line, dict.fromkeys(LINE, float))] if line.exists() else None
         return _checked(Record(config, result, seconds, mean_return, curve, _drift(updates), interpolation))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, ZeroDivisionError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise UserError(f"{folder} cannot be read as a finished run ({reason}).") from None
+        raise UserError(f"{folder} cannot be read as a finished run ({one_line(error)}).") from None
 
 
 def thin(episodes: Iterable[tuple[int, float]], steps: int) -> list[CurvePoint]:

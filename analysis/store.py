@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from analysis.records import Record, from_published, read_run
+from ppo.config.identity import short
 from ppo.errors import UserError, did_you_mean
 from ppo.runs import published
 from ppo.runs.finding import located
@@ -115,7 +116,7 @@ def _from_published(sweep: str, path: Path) -> Runs:
         content = published.read(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{error}.") from None
-    records = {run: from_published(values, f"run {run[:12]} of {path}") for run, values in content.records.items()}
+    records = {run: from_published(values, f"run {short(run)} of {path}") for run, values in content.records.items()}
     rows = []
     for row in content.runs:
         record = records.get(row.run)
@@ -157,7 +158,7 @@ def distinct(frame: pd.DataFrame) -> pd.DataFrame:
     labels = frame.label.copy()
     for i, row in frame[several].iterrows():
         alike = names[row.label, row.setting] > 1  # two settings of one name
-        labels[i] = f"{row.label}, {row.setting}" + (f" ({row.setting_hash[:6]})" if alike else "")
+        labels[i] = f"{row.label}, {row.setting}" + (f" ({short(row.setting_hash)})" if alike else "")
     return frame.assign(label=labels)
 
 

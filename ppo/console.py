@@ -55,8 +55,8 @@ class Progress:
         scores = [s for lane in range(self.pack.size) if not math.isnan(s := float(self.pack.score(lane)))]
         if not scores:
             return "no episode yet"
-        score = f"score {sum(scores) / len(scores):.4g}"
-        return score if len(scores) == 1 else f"{score} ({min(scores):.4g} to {max(scores):.4g})"
+        low, high = f"{min(scores):.4g}", f"{max(scores):.4g}"  # no mean: lanes may differ in their settings (law 9)
+        return f"score {low}" if low == high else f"scores {low} to {high}"
 
 
 class Line(Protocol):
@@ -138,6 +138,11 @@ def log_to_stderr() -> None:
     """Show warnings, and the plain lines of progress."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
     log.setLevel(logging.INFO)
+
+
+def score_line(score: float | None) -> str:
+    """The score of a finished run."""
+    return "score none: no episode was completed" if score is None else f"score {score:.2f}"
 
 
 def clock(seconds: float) -> str:

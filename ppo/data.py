@@ -1,9 +1,9 @@
-"""What passes between the stages of an iteration, with its shapes: L lanes (runs of a pack), T steps, N actors."""
+"""What passes between the stages of a training, with its shapes: L lanes (runs of a pack), T steps, N actors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ppo.config.run import Config
+    from ppo.networks.flat import FlatNetwork
+    from ppo.streams import Streams
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -91,3 +95,30 @@ class Table(NamedTuple):
 
     columns: tuple[str, ...]
     rows: np.ndarray  # [rows, columns]
+
+
+class PackSpec(NamedTuple):
+    """The runs of a pack, one lane each, and what their learner starts from."""
+
+    configs: Sequence[Config]
+    network: FlatNetwork
+    theta: Tensor  # [L, n]
+    streams: Sequence[Streams]
+    compiled: bool  # whether updates are compiled
+
+    @property
+    def episode_limit(self) -> int:
+        """The most steps of an episode, for algorithms that collect whole ones: their runs have a bound."""
+        limit = self.configs[0].env.episode_limit()
+        assert limit is not None
+        return limit
+
+    @property
+    def schemas(self) -> list[Any]:
+        """Each lane's algorithm; they differ in PER_RUN keys only."""
+        return [config.algorithm for config in self.configs]
+
+    def per_run(self, key: str, absent: float = float("nan")) -> np.ndarray:
+        """A PER_RUN key of every lane [L], float64; `absent` where it is null."""
+        values = (getattr(schema, key) for schema in self.schemas)
+        return np.array([absent if value is None else value for value in values], dtype=np.float64)

@@ -38,8 +38,14 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def one_line(error: Exception) -> str:
-    """An error as a line of a terminal: the values in it may have control characters."""
+def one_line(error: BaseException) -> str:
+    """An exception in one line of bounded length: its type and its message."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def printable(error: UserError) -> str:
+    """A sentence as a line of a terminal: the values in it may have control characters."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error))
 
 

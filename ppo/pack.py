@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ppo.algorithms.base import PackSpec
 from ppo.collect import Collector, not_finite
 from ppo.config.run import Config
-from ppo.data import Columns, Episode, Moment, Rollout, Table
+from ppo.data import Columns, Episode, Moment, PackSpec, Rollout, Table
 from ppo.envs.base import Marker
 from ppo.learning.filters import ObsFilter
 from ppo.networks.flat import FlatNetwork, Head

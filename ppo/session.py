@@ -103,7 +103,6 @@ class Session:
         self.provenance = [provenance(m.config) | {"pack": runs} for m in members]
         for member in members:
             member.started = time.time()
-            member.folder.keep_diff(code_diff())
         torch.compiler.reset()  # torch.compile gives up on a function compiled for too many packs in one process
         self.marker = make_marker(marker, runs)
         self.pack = Pack([m.config for m in members], self.marker, compiled=members[0].compiled)
@@ -139,8 +138,15 @@ class Session:
         self.marker[0] = 0
 
     def _resume(self, lane: int) -> None:
-        """Put a lane where its checkpoint says, or at its start."""
+        """Put a lane where its checkpoint says, or at its start; fail it if that cannot be done."""
+        try:
+            self._restore(lane)
+        except Exception as error:  # what one run's own checkpoint or folder raises must not stop its mates
+            self._fail(lane, error)
+
+    def _restore(self, lane: int) -> None:
         member = self.members[lane]
+        member.folder.keep_diff(code_diff())
         state = member.folder.load_checkpoint()
         member.folder.start_records(state["sizes"] if state else {})
         step = state["pack"]["step"] if state else 0
@@ -234,7 +240,10 @@ class Session:
         """Save everything and raise Interrupted."""
         self._save(due=False)
         for lane in self.pack.lanes:
-            self.members[lane].folder.pause(int(self.pack.steps[lane]))
+            try:
+                self.members[lane].folder.pause(int(self.pack.steps[lane]))
+            except OSError as error:
+                self._fail(lane, error)
         raise Interrupted
 
 

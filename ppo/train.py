@@ -21,7 +21,7 @@ from ppo.runs.states import read_status
 from ppo.runs.store import folder_of
 from ppo.session import Interrupted, Member, Outcome, train_pack
 
-__all__ = ["Interrupted", "Outcome", "check_device", "train"]
+__all__ = ["Interrupted", "Outcome", "check", "check_device", "train"]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,11 @@ def train(
             torch.set_num_threads(pack[0].config.execution.threads)
             train_pack(pack, lambda: stopping() or stop(), marker)
     return [members[path].outcome for path in paths]
+
+
+def check(config: Config, folder: Path) -> None:
+    """UserError if a run cannot be trained in a folder."""
+    _prepare(config, folder)
 
 
 def check_device(device: str) -> None:

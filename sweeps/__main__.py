@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -15,10 +14,8 @@ if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().p
     sys.stderr.write(f"python -m sweeps would import ppo from {where}, which is not ours: use ppo-sweeps.\n")
     sys.exit(2)
 
-from ppo.errors import UserError, one_line
-from ppo.runs.exits import Exit
+from ppo.runs.exits import exit_status
 from ppo.runs.machine import append_working_directory
-from ppo.runs.terminal import prepare_streams
 from sweeps import commands
 from sweeps.launching.launchers import FOLDER, LAUNCHERS
 from sweeps.planning import spec
@@ -52,20 +49,9 @@ columns: {", ".join(COLUMNS)}, and any key of config.yaml"""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    prepare_streams()
     options = _parse(arguments)
     append_working_directory()
-    try:
-        return int(options.command(options))
-    except UserError as error:
-        sys.stderr.write(f"{one_line(error)}\n")
-        return Exit.MISTAKE
-    except BrokenPipeError:  # the reader of our output, such as head, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return Exit.INTERRUPTED
+    return exit_status(lambda: options.command(options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ppo.config.run import Config
+from ppo.console import score_line
 from ppo.runs.exits import Exit
 from ppo.runs.states import Standing, State
 from sweeps.drive import drive
@@ -46,6 +47,5 @@ def _outcome(run: Run, found: Standing) -> Outcome:
         print(f"failed: {error}  {run.folder}")
         return None, f"{run.folder}: {error}"
     score = found.result.get("score")
-    shown = "none: no episode was completed" if score is None else f"{score:.2f}"
-    print(f"score {shown}  {run.row.env}  {run.label}  seed {run.row.seed}  {run.folder}")
+    print(f"{score_line(score)}  {run.row.env}  {run.label}  seed {run.row.seed}  {run.folder}")
     return score, None

@@ -96,7 +96,8 @@ def _provenance(runs: Runs) -> list[str]:
     for record in runs.records():
         result = record.result
         versions = ", ".join(f"{name} {number}" for name, number in (result.get("versions") or {}).items())
-        code = ", ".join(f"{part} {digest}" for part, digest in (result.get("code") or {}).items())
+        parts = result.get("code") or {}
+        code = parts if isinstance(parts, str) else ", ".join(f"{part} {digest}" for part, digest in parts.items())
         line = f"code {code or 'unknown'}; commit {result.get('commit')}; {result.get('processor')}; {versions}"
         counts[line] = counts.get(line, 0) + 1
     return [f"{count} runs: {line}" for line, count in counts.items()]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from ppo.data import Columns, Filtering, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.data import Columns, Filtering, Moment, Obs, PackSpec, Rollout, RolloutSpec, Table
+from ppo.errors import invalid
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ppo.config.run import Config
     from ppo.networks.acting import Actor
-    from ppo.networks.flat import FlatNetwork
-    from ppo.streams import Streams
 
 
 class Batching(NamedTuple):
@@ -28,7 +26,7 @@ class Batching(NamedTuple):
 
 def product(**factors: int) -> tuple[int, str]:
     """A product of keys, and how it comes about in words."""
-    total = int(np.prod(list(factors.values())))
+    total = math.prod(factors.values())
     if len(factors) == 1:
         return total, f"{next(iter(factors))} = {total}"
     return total, f"{' * '.join(factors)} = {' * '.join(map(str, factors.values()))} = {total}"
@@ -39,6 +37,12 @@ def lam_without_effect(gamma: float, horizon: int | None = None) -> dict[str, st
     if gamma == 0:
         return {"algorithm.lam": "gamma is 0"}
     return {"algorithm.lam": "with horizon 1 there is one step to look ahead"} if horizon == 1 else {}
+
+
+def refuse_shared(run: Config, reason: str) -> None:
+    """UserError where policy and value function share a body; `reason`: why this algorithm's cannot."""
+    if run.network.shared:
+        raise invalid("network.shared", True, f"false with {run.algorithm.name}, which {reason}")
 
 
 class Algorithm(Protocol):
@@ -74,33 +78,6 @@ class Algorithm(Protocol):
     def learner(self, pack: PackSpec, /) -> Learner:
         """The learning state of a pack. Imports torch."""
         ...
-
-
-class PackSpec(NamedTuple):
-    """The runs of a pack, one lane each, and what their learner starts from."""
-
-    configs: Sequence[Config]
-    network: FlatNetwork
-    theta: Tensor  # [L, n]
-    streams: Sequence[Streams]
-    compiled: bool  # whether updates are compiled
-
-    @property
-    def episode_limit(self) -> int:
-        """The most steps of an episode, for algorithms that collect whole ones: their runs have a bound."""
-        limit = self.configs[0].env.episode_limit()
-        assert limit is not None
-        return limit
-
-    @property
-    def schemas(self) -> list[Any]:
-        """Each lane's algorithm; they differ in PER_RUN keys only."""
-        return [config.algorithm for config in self.configs]
-
-    def per_run(self, key: str, absent: float = float("nan")) -> np.ndarray:
-        """A PER_RUN key of every lane [L], float64; `absent` where it is null."""
-        values = (getattr(schema, key) for schema in self.schemas)
-        return np.array([absent if value is None else value for value in values], dtype=np.float64)
 
 
 class Learner(Protocol):

@@ -18,7 +18,7 @@ from ppo.errors import UserError, invalid, shown
 
 
 def runs_of(options: argparse.Namespace) -> list[list[str]]:
-    """The overrides of each run, those for Hydra left out; UserError for these where nothing heeds them."""
+    """The overrides of each run, those for Hydra left out; UserError for these where they have no effect."""
     ours = [o for o in options.overrides if not is_hydras(o)]
     if options.multirun:
         return expand(ours)

@@ -16,7 +16,7 @@ from ppo.errors import UserError, did_you_mean
 HELP = {
     "overrides": "values of the keys below; +KEY=VALUE adds a key, ++KEY=VALUE sets or adds it, ~KEY removes it",
     "--help": "this text, for what is chosen: `ppo algorithm=trpo --help` lists the keys of trpo",
-    "--hydra-help": "what Hydra itself can be told (hydra.KEY=VALUE)",
+    "--hydra-help": "the keys of Hydra itself (hydra.KEY=VALUE)",
     "--version": "print our version and Hydra's",
     "--cfg": "print a config and train nothing. job: the run as it would be trained; hydra, all: as Hydra composes it",
     "--resolve": "of --cfg hydra and all: resolve interpolations (a job's always are)",

@@ -16,8 +16,7 @@ from ppo.cli.app import is_hydras, run_hydra
 from ppo.cli.composing import compose_run, runs_of
 from ppo.config.compose import checked, expand, parse
 from ppo.config.overrides import with_folders
-from ppo.config.run import Config
-from ppo.errors import invalid
+from ppo.config.run import Config, check_one_of_several
 from ppo.runs.exits import Exit
 
 
@@ -52,17 +51,9 @@ class Job:
         if key not in self.known:
             config = compose_run(self.options, overrides)
             config.env.check()
-            _check_execution(config)
+            check_one_of_several(config)
             self.known[key] = config
         return self.known[key]
-
-
-def _check_execution(config: Config) -> None:
-    """UserError for what only a single run can have."""
-    if config.execution.run_dir is not None:
-        raise invalid("run_dir", config.execution.run_dir, "outputs=FOLDER with -m, where each run has its own folder")
-    if config.execution.resume is False:
-        raise invalid("resume", False, "true or force with -m, which always resumes")
 
 
 def multirun(options: argparse.Namespace) -> Exit:

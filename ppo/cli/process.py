@@ -1,4 +1,4 @@
-"""What a command sets up before anything else: where modules come from, and output that never fails."""
+"""What a command sets up before anything else: where modules come from."""
 
 from __future__ import annotations
 
@@ -8,21 +8,15 @@ from pathlib import Path
 
 from ppo.errors import UserError
 from ppo.runs.machine import append_working_directory
-from ppo.runs.terminal import prepare_streams
 
 OURS = Path(__file__).resolve().parents[2]  # the folder that our packages are in
-
-
-def prepare_process() -> None:
-    """Set up output and the import path; UserError where the working directory is gone."""
-    prepare_streams()
-    search_working_directory_last()
 
 
 def search_working_directory_last() -> None:
     """Find the user's modules in the working directory, for env.id=my_module:Mine-v0, but after all that is installed.
 
     `python -m ppo` puts it first, where a file `yaml.py` or a folder `sweeps/` of the user's would hide another's.
+    UserError where the working directory is gone.
     """
     try:
         here = os.getcwd()

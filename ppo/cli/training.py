@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ppo.config.run import Config
+from ppo.console import score_line
 from ppo.train import Interrupted, Outcome, train
 
 
@@ -23,6 +24,5 @@ def train_and_print(configs: Sequence[Config]) -> list[Outcome]:
 def _line(outcome: Outcome) -> str:
     if outcome.result is None:
         return f"failed: {outcome.error}  {outcome.folder}"
-    score = outcome.result["score"]
-    shown = "none: no episode was completed" if score is None else f"{score:.2f}"
-    return f"score {shown}  {outcome.folder}{'' if outcome.trained else '  (done before)'}"
+    before = "" if outcome.trained else "  (done before)"
+    return f"{score_line(outcome.result['score'])}  {outcome.folder}{before}"

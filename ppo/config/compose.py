@@ -28,8 +28,8 @@ from ppo.config.splice import spliced
 from ppo.errors import UserError
 
 __all__ = [
-    "CONF", "add_config_dir", "apply", "checked", "compose", "compose_mapping", "expand", "first_line", "groups",
-    "load_mapping", "parse", "yaml_values",
+    "CONF", "add_config_dir", "apply", "checked", "compose", "compose_mapping", "expand", "groups", "load_mapping",
+    "parse", "yaml_values",
 ]  # fmt: skip
 
 Values = dict[str, Any]

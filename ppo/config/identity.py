@@ -9,9 +9,8 @@ import hashlib
 import json
 from typing import Any
 
-from ppo.config.run import GROUPS, LENGTH, Config, choice_mapping
-from ppo.config.schema import EXECUTION, PER_RUN, PER_RUN_IF_SET, marked, neutral
-from ppo.learning.surrogates.base import family
+from ppo.config.run import GROUPS, LENGTH, Config, Execution, choice_mapping
+from ppo.config.schema import EXECUTION, ONE_PER_PACK, PER_RUN, PER_RUN_IF_SET, marked, neutral
 
 SHORT = 12  # digits of a hash in a folder's name
 
@@ -62,13 +61,13 @@ def pack_key(config: Config) -> str:
     """Runs with the same key can be trained in one pack: same task, network, shapes and loop counts."""
     values = essence(config)
     del values["seed"]
-    values["surrogate"] = None if config.surrogate is None else family(config.surrogate)
+    values["surrogate"] = None if config.surrogate is None else config.surrogate.family()
     algorithm, cls = values["algorithm"], type(config.algorithm)
     for key in marked(cls, PER_RUN):
         algorithm.pop(key, None)
     for key in marked(cls, PER_RUN_IF_SET):
         algorithm[key] = getattr(config.algorithm, key) is not None
-    values["execution"] = [config.execution.device, config.execution.threads, config.execution.compile]
+    values["execution"] = [getattr(config.execution, key) for key in marked(Execution, ONE_PER_PACK)]
     return _digest(values)
 
 

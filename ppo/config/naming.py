@@ -78,10 +78,11 @@ def _safe(name: str) -> str:
 
 
 def labels(configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
-    """A label for each run, such that runs share one only if they share their setting, and a task's its suite.
+    """A label for each run, such that runs share one only if they share their setting.
 
     `declared`: the label that each run was given, or ""; then it is the setting's name. What varies among runs of one
-    declared label is appended to it: the choices, and the keys that vary between runs with the same choices.
+    declared label is appended to it: the choices, and the keys that vary between runs with the same choices; and the
+    suite, where several have the task.
     """
     settings = [setting_hash(config) for config in configs]
     values = {setting: flatten(setting_essence(c)) for setting, c in dict(zip(settings, configs, strict=True)).items()}
@@ -94,18 +95,7 @@ def labels(configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
         for label, own in members.items()
         for setting, text in _labels(label, {s: values[s] for s in own}, names).items()
     }
-    texts = [found[pair] for pair in zip(declared, settings, strict=True)]
-    return _distinct(_with_suites(texts, configs, declared), settings)
-
-
-def _with_suites(texts: Sequence[str], configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
-    """The labels, with the suite where one has the same task in several: a suite is no part of a setting's hash."""
-    suites: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for text, config in zip(texts, configs, strict=True):
-        suites[text, config.env.id].add(config.env.suite)
-    several = {text for (text, _), found in suites.items() if len(found) > 1}
-    triples = zip(texts, configs, declared, strict=True)
-    return [f"{t}{', ' if d else ' '}env.suite={c.env.suite}" if t in several else t for t, c, d in triples]
+    return _with_suite(_distinct([found[pair] for pair in zip(declared, settings, strict=True)], settings), configs)
 
 
 def _labels(label: str, values: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, str]:
@@ -141,3 +131,12 @@ def _distinct(found: Sequence[str], settings: Sequence[str]) -> list[str]:
         owners[label].add(setting)
     pairs = zip(found, settings, strict=True)
     return [label if len(owners[label]) == 1 else f"{label} ({short(setting)})" for label, setting in pairs]
+
+
+def _with_suite(found: Sequence[str], configs: Sequence[Config]) -> list[str]:
+    """The labels, with the suite of tasks that runs of several suites share: their scores are not one cell."""
+    suites: dict[str, set[str]] = defaultdict(set)
+    for config in configs:
+        suites[config.env.id].add(config.env.suite)
+    pairs = zip(found, configs, strict=True)
+    return [label if len(suites[c.env.id]) == 1 else f"{label}, suite={c.env.suite}" for label, c in pairs]

@@ -57,6 +57,8 @@ class Registry(Generic[T]):
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             first = f"{known.__module__}.{known.__qualname__}"
             raise UserError(f"{self.kind} {name} is registered twice: by {first} and by {where}.")
+        if (other := vars(cls).get("name")) not in (None, name):
+            raise UserError(f"{subject}: expected a class of its own, but this one is {self.kind} {other} already.")
         ours = cls.__module__.startswith(f"{self._home}.")
         if not (OURS if ours else FOREIGN).fullmatch(name):
             expected = "letters, digits, _ and -" if ours else "a name with your package before it, such as my_lab/x"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ppo.config import choices, old
-from ppo.config.schema import Count, Folder, Natural, NonNegative, Threads, build, hints
+from ppo.config.schema import ONE_PER_PACK, Count, Folder, Natural, NonNegative, Threads, build, hints
 from ppo.errors import UserError, did_you_mean, invalid
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ class Execution:
     outputs: Folder
     run_dir: Folder | None
     resume: Literal[True, False, "force"]
-    device: Literal["cpu", "cuda"]
-    threads: Threads
-    compile: Literal["auto", True, False]
+    device: Annotated[Literal["cpu", "cuda"], ONE_PER_PACK]
+    threads: Annotated[Threads, ONE_PER_PACK]
+    compile: Annotated[Literal["auto", True, False], ONE_PER_PACK]
     checkpoint_seconds: NonNegative
 
 
@@ -68,9 +68,9 @@ class Config:
 
 
 GROUPS = {group: registry.label for group, registry in choices.GROUPS.items()}  # group -> the key that chooses
-EXECUTION = tuple(field.name for field in fields(Execution))
+EXECUTION_KEYS = tuple(field.name for field in fields(Execution))
 LENGTH = tuple(field.name for field in fields(Length))
-KEYS = (*GROUPS, *LENGTH, *EXECUTION)
+KEYS = (*GROUPS, *LENGTH, *EXECUTION_KEYS)
 
 
 def to_config(values: Mapping[str, Any]) -> Config:
@@ -91,7 +91,7 @@ def to_config(values: Mapping[str, Any]) -> Config:
         surrogate=_surrogate(algorithm, values),
         seed=length.seed,
         total_steps=length.total_steps,
-        execution=build(Execution, {key: values[key] for key in EXECUTION if key in values}),
+        execution=build(Execution, {key: values[key] for key in EXECUTION_KEYS if key in values}),
     )
     _check(config)
     return config
@@ -106,6 +106,15 @@ def _check(config: Config) -> None:
         reason = f"{env.id} has no limit of its own, and {algorithm.name} collects whole episodes"
         raise invalid("env.time_limit", None, f"an integer of at least 1, since {reason}")
     algorithm.check(config)
+
+
+def check_one_of_several(config: Config) -> None:
+    """UserError for what only a run by itself can have."""
+    if config.execution.run_dir is not None:
+        expected = "outputs=FOLDER, since each of several runs has its own folder"
+        raise invalid("run_dir", config.execution.run_dir, expected)
+    if config.execution.resume is False:
+        raise invalid("resume", False, "true or force, since several runs always resume")
 
 
 def _surrogate(algorithm: Algorithm, values: Mapping[str, Any]) -> Surrogate | None:
@@ -139,4 +148,4 @@ def to_mapping(config: Config) -> dict[str, Any]:
     chosen = {group: getattr(config, group) for group in GROUPS if getattr(config, group) is not None}
     values: dict[str, Any] = {group: choice_mapping(choice, group) for group, choice in chosen.items()}
     values |= {key: getattr(config, key) for key in LENGTH}
-    return values | {key: getattr(config.execution, key) for key in EXECUTION}
+    return values | {key: getattr(config.execution, key) for key in EXECUTION_KEYS}

@@ -57,6 +57,7 @@ class Added(NamedTuple):
 
 PER_RUN = Mark("may differ inside a pack; becomes a tensor [lane]")
 PER_RUN_IF_SET = Mark("may differ inside a pack among runs that set it; whether it is set shapes the graph")
+ONE_PER_PACK = Mark("of an execution key: all runs of a pack have the same value")
 EXECUTION = Mark("says where and how fast, not what: no part of a run's identity")
 CLIP_RANGE = Mark("the clipping range of a surrogate, which a schedule may anneal")
 GAUSSIAN = Mark("of a Gaussian policy: changes nothing where actions are discrete")
@@ -81,10 +82,13 @@ def hints(cls: Any) -> dict[str, Any]:
 
 @cached
 def marks(cls: Any) -> dict[str, tuple[Any, ...]]:
-    """The marks of every field of a schema, rules left out."""
+    """The marks of every field of a schema, rules left out; UserError for what is neither and would have no effect."""
     found: dict[str, tuple[Any, ...]] = {}
     for name, hint in hints(cls).items():
         metadata = hint.__metadata__ if get_origin(hint) is Annotated else ()
+        if odd := [m for m in metadata if not isinstance(m, (Rule, Mark, Added))]:
+            expected = "expected a type, then rules and marks, such as Annotated[Positive, PER_RUN]"
+            raise UserError(f"field {name} of {cls.__name__} is invalid: {expected}, not {odd[0]}.")
         found[name] = tuple(m for m in metadata if not isinstance(m, Rule))
     return found
 

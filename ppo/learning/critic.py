@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.algorithms.base import PackSpec
-from ppo.data import Columns, Floats, Obs, Rollout
+from ppo.data import Columns, Floats, Obs, PackSpec, Rollout
 from ppo.learning.advantages import Segment, gae
 from ppo.learning.compiling import compiled
 

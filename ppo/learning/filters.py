@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ppo.data import Bools, Filtering, Floats, Obs, Rollout, Space
+from ppo.errors import invalid
 
 PSEUDO_COUNT = 1e-2
 MIN_VARIANCE = 1e-2  # so the deviation is at least 0.1
@@ -21,6 +22,8 @@ class ObsFilter:
     """
 
     def __init__(self, lanes: int, space: Space, filtering: Filtering) -> None:
+        if filtering != "off" and not np.issubdtype(space.dtype, np.floating):
+            raise invalid("algorithm.normalize_obs", True, f"false for observations of type {space.dtype}")
         self.filtering = filtering
         size = space.size if filtering == "running" else 1
         self.count = np.full((lanes, 1), PSEUDO_COUNT)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ppo.config import choices
 from ppo.config.schema import CLIP_RANGE, PER_RUN, marked
 from ppo.data import Floats
-from ppo.learning.surrogates.base import Surrogate, Terms, family, places_of, static
+from ppo.learning.surrogates.base import Surrogate, Terms, places_of, static
 
 LOG_RATIO_LIMIT = 80.0  # e^80 is finite in float32; without a clip the ratio may otherwise overflow
 
@@ -43,7 +43,7 @@ class Objectives:
             name: torch.tensor([float(getattr(s, name, fill)) for s in surrogates], dtype=_dtype(name in ranges))
             for name, fill in sorted(unused.items())
         }
-        self._range = next(iter(ranges), None)
+        self._range = min(ranges, default=None)
         self._columns = {name: 1 + i for i, name in enumerate(self.coefficients)}  # of `rows`
 
     # -- of a pack -----------------------------------------------------------------------------------------------
@@ -106,8 +106,8 @@ class Objectives:
 
 
 def _kinds(surrogate: Surrogate) -> list[Surrogate]:
-    """The kinds in the graph of a run with this surrogate, in a fixed order (`ppo.learning.surrogates.base.family`)."""
-    if family(surrogate) is not None:
+    """The kinds in the graph of a run with this surrogate, in a fixed order (`Surrogate.family`)."""
+    if surrogate.family() is not None:
         return [surrogate]
     classes = [choices.surrogate.find(name, "surrogate.name") for name in choices.surrogate.names()]
     unset = {cls: dict.fromkeys(marked(cls, PER_RUN), 1.0) for cls in classes}

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from ppo.algorithms.base import PackSpec
-from ppo.data import Columns, Floats
+from ppo.data import Columns, Floats, PackSpec
 from ppo.learning.adam import AdamState, adam_step, in_place, taken_if
 from ppo.learning.compiling import compiled, unguarded
 from ppo.learning.critic import Batch

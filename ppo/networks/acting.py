@@ -40,6 +40,7 @@ class PolicyActor:
 
     def __init__(self, network: FlatNetwork, theta: Tensor) -> None:
         self.network, self.draw = network, network.distribution.draw
+        self._forward, self._sample = network.body.forward, network.distribution.sample  # once per step: no look-ups
         self.refresh(theta)
 
     def refresh(self, theta: Tensor) -> None:
@@ -55,8 +56,7 @@ class PolicyActor:
         return self.network.distribution.noise(draws, self.log_std)
 
     def __call__(self, obs: np.ndarray, noise: np.ndarray, /) -> np.ndarray:
-        features = self.network.body.forward(self.body, obs, affine)
-        return self.network.distribution.sample(affine(features, *self.head), noise)
+        return self._sample(affine(self._forward(self.body, obs, affine), *self.head), noise)
 
 
 class SampleActor:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ppo.errors import one_line
 from ppo.runs.files import sync_folder, write_atomically
 
 FORMAT = 2
@@ -55,9 +56,3 @@ def _check(folder: Path, run: str, state: Any) -> None:
     for name, size in state["sizes"].items():
         if not (folder / name).exists() or (folder / name).stat().st_size < size:
             raise ValueError(f"{name} is shorter than it was")
-
-
-def one_line(error: BaseException) -> str:
-    """An exception in one line of bounded length."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

@@ -1,8 +1,14 @@
-"""The exit statuses of every command."""
+"""How a command ends: its exit status, and one sentence on stderr for a mistake or an interruption."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from enum import IntEnum
+
+from ppo.errors import UserError, printable
+from ppo.runs.terminal import prepare_streams
 
 
 class Exit(IntEnum):
@@ -13,3 +19,19 @@ class Exit(IntEnum):
     MISTAKE = 2  # the user's mistake: nothing was started
     BUSY = 75  # another process writes the run folder (EX_TEMPFAIL of sysexits.h)
     INTERRUPTED = 130  # asked to stop; everything is saved
+
+
+def exit_status(command: Callable[[], int]) -> int:
+    """Run a command; its exit status, whatever ends it. Mistakes and interruptions are one sentence on stderr."""
+    prepare_streams()
+    try:
+        return int(command())
+    except UserError as error:
+        sys.stderr.write(f"{printable(error)}\n")
+        return Exit.MISTAKE
+    except BrokenPipeError:  # the reader of our output, such as head, has closed it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    except KeyboardInterrupt as interrupted:
+        sys.stderr.write(f"{interrupted}\n" if interrupted.args else "interrupted\n")
+        return Exit.INTERRUPTED

@@ -9,8 +9,8 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,9 @@ import yaml
 
 from ppo.config.flatten import flatten
 from ppo.config.identity import essence, run_hash
-from ppo.config.run import Config, Execution, to_config, to_mapping
-from ppo.errors import Busy, UserError
+from ppo.config.run import EXECUTION_KEYS, Config, to_config, to_mapping
+from ppo.errors import Busy, UserError, one_line
 from ppo.runs import checkpoints, locks
-from ppo.runs.checkpoints import one_line
 from ppo.runs.files import remove_leftovers, write_atomically, write_json
 from ppo.runs.machine import scheduler_ids
 from ppo.runs.states import read_result, read_status
@@ -184,15 +183,18 @@ class RunFolder:
         """Mark the run as failed, with its reason and traceback; what was complete stays readable."""
         reason = one_line(error)
         self._status |= {"state": "failed", "step": step, "error": reason}
-        try:
-            for path in (self.episodes, self.updates):
-                cut_to_whole_rows(path)
-            self._write_status()
-            lines = "".join(traceback.format_exception(error))
-            write_atomically(self.path / "traceback.txt", lines.encode())
-            self.note(f"failed at step {step}: {reason}")
-        except OSError as second:
-            log.error("%s: could not record that the run failed (%s)", self.path, one_line(second))
+        lines = "".join(traceback.format_exception(error))
+        records: list[Callable[[], None]] = [
+            self._write_status,
+            lambda: write_atomically(self.path / "traceback.txt", lines.encode(errors="replace")),
+            lambda: self.note(f"failed at step {step}: {reason}"),
+            *(partial(cut_to_whole_rows, path) for path in (self.episodes, self.updates)),
+        ]
+        for record in records:  # one that cannot be written does not keep the others from being written
+            try:
+                record()
+            except OSError as second:
+                log.error("%s: could not record all about the failure (%s)", self.path, one_line(second))
         self.close()
 
     def pause(self, step: int) -> None:
@@ -211,8 +213,7 @@ def _essence_of(content: Any) -> dict[str, Any]:
     try:
         return essence(to_config(content))
     except (UserError, TypeError, ValueError, AttributeError):
-        execution = {field.name for field in fields(Execution)}
-        return {k: v for k, v in content.items() if k not in execution} if isinstance(content, dict) else {}
+        return {k: v for k, v in content.items() if k not in EXECUTION_KEYS} if isinstance(content, dict) else {}
 
 
 def fresh_sibling(path: Path) -> Path:

@@ -32,11 +32,15 @@ def provenance(config: Config) -> dict[str, Any]:
 def code_hashes(config: Config) -> dict[str, str]:
     """Part of the code that a run uses -> eight hex digits of what it says; other parts do not count."""
     suite = choices.suite.find(config.env.suite, "env.suite")
-    return {
+    hashes = {
         "core": _hash_of(*(PACKAGE / place for place in CORE)),
         f"algorithm/{config.algorithm.name}": _hash_of(_place_of(type(config.algorithm))),
         f"suite/{config.env.suite}": _hash_of(_place_of(suite)),
     }
+    for group, choice in (("surrogate", config.surrogate), ("network", config.network)):
+        if choice is not None and not type(choice).__module__.startswith("ppo."):  # ours are in the core
+            hashes[f"{group}/{choice.name}"] = _hash_of(_place_of(type(choice)))
+    return hashes
 
 
 def _place_of(choice: type[Any]) -> Path:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ppo.errors import Busy, UserError, one_line
+from ppo.config.run import Config
+from ppo.errors import Busy, UserError, printable
 from ppo.runs.exits import Exit
 from ppo.runs.machine import append_working_directory
 from sweeps.home import PackFile
@@ -22,15 +23,46 @@ def train_pack_file(file: PackFile, stop: Callable[[], bool]) -> Exit:
     """Train a pack to its end, or until `stop` or a signal asks to save; returns the exit status."""
     os.chdir(file.working_directory())
     append_working_directory()
-    configs, folders = zip(*file.runs(), strict=True)
+    runs = file.runs()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
-    from ppo.train import Interrupted, train
+    from ppo.train import Interrupted
 
     try:
-        outcomes = train(configs, folders=folders, stop=stop, marker=file.marker)
+        return _train_those_that_fit(runs, stop, file.marker)
     except Interrupted:
         return Exit.INTERRUPTED
+
+
+def _train_those_that_fit(runs: Sequence[tuple[Config, Path]], stop: Callable[[], bool], marker: Path) -> Exit:
+    """Train runs; those that cannot be trained in their folders, UserError once their mates have ended (law 8)."""
+    try:
+        return _train(runs, stop, marker)
+    except Busy:
+        raise
+    except UserError:
+        fit = [run for run in runs if _fits(*run)]
+        if 0 < len(fit) < len(runs):
+            _train(fit, stop, marker)
+        raise
+
+
+def _train(runs: Sequence[tuple[Config, Path]], stop: Callable[[], bool], marker: Path) -> Exit:
+    from ppo.train import train
+
+    configs, folders = zip(*runs, strict=True)
+    outcomes = train(configs, folders=folders, stop=stop, marker=marker)
     return Exit.FAILED if any(o.result is None for o in outcomes) else Exit.DONE
+
+
+def _fits(config: Config, folder: Path) -> bool:
+    """Whether a run can be trained in its folder."""
+    from ppo.train import check
+
+    try:
+        check(config, folder)
+    except UserError:
+        return False
+    return True
 
 
 def main(path: str) -> Exit:
@@ -39,5 +71,5 @@ def main(path: str) -> Exit:
     try:
         return train_pack_file(PackFile(Path(path).absolute()), lambda: os.getppid() != driver)
     except UserError as error:
-        sys.stderr.write(f"{one_line(error)}\n")
+        sys.stderr.write(f"{printable(error)}\n")
         return Exit.BUSY if isinstance(error, Busy) else Exit.MISTAKE

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ppo.config.compose import expand, parse
 from ppo.config.naming import leaf
 from ppo.config.overrides import check_count, meaning
-from ppo.config.run import EXECUTION as EXECUTION_KEYS
+from ppo.config.run import EXECUTION_KEYS
 from ppo.errors import UserError, did_you_mean
 from sweeps.planning.spec import SETTING, Sweep, file_of, load
 

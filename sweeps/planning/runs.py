@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
-from ppo.config.compose import compose, parse
+from ppo.config.compose import compose
 from ppo.config.identity import run_hash, setting_hash
 from ppo.config.naming import labels, setting_name
-from ppo.config.run import Config, Execution
+from ppo.config.run import EXECUTION_KEYS, Config, check_one_of_several
 from ppo.errors import UserError, did_you_mean
 from ppo.runs.finding import folders_by_hash
 from ppo.runs.row import RunRow
 from ppo.runs.store import folder_of, store_path
 from sweeps.planning.points import Point, axes_of, points
 from sweeps.planning.spec import Sweep
-
-EXECUTION_KEYS = tuple(field.name for field in fields(Execution))
 
 
 class Run(NamedTuple):
@@ -89,7 +86,9 @@ def select(sweep: Sweep, overrides: Sequence[str] = (), only: Sequence[str] = ()
 
 def listed_runs(configs: Sequence[Config]) -> list[Run]:
     """Runs given one by one, as by Hydra's multirun."""
-    return make_runs([_for_sweep(config) for config in configs], [""] * len(configs))
+    for config in configs:
+        check_one_of_several(config)
+    return make_runs(configs, [""] * len(configs))
 
 
 def make_runs(configs: Sequence[Config], declared: Sequence[str]) -> list[Run]:
@@ -154,16 +153,7 @@ def _compose(sweep: Sweep, point: Point) -> Config:
     except UserError as error:
         setting = f"setting {point.label!r} " if point.label else ""
         raise UserError(f"sweep {sweep.name}: {setting}({' '.join(point.overrides)}): {error}") from None
-    return _for_sweep(config)
-
-
-def _for_sweep(config: Config) -> Config:
-    """UserError for what only a single run can have."""
-    if config.execution.run_dir is not None:
-        given = f"run_dir={config.execution.run_dir}"
-        raise UserError(f"{given} is invalid: expected outputs=FOLDER, since each of several runs has its own folder.")
-    if not config.execution.resume:
-        raise UserError("resume=false is invalid: sweeps always resume; train a single run afresh with `ppo`.")
+    check_one_of_several(config)
     return config
 
 
@@ -188,8 +178,3 @@ def _check_patterns(sweep: Sweep, only: Sequence[str], names: Sequence[tuple[str
             listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
             hint = did_you_mean(pattern, known)
             raise UserError(f"sweep {sweep.name}: no setting is called {pattern!r}: expected {listed}.{hint}")
-
-
-def execution_only(overrides: Sequence[str]) -> list[str]:
-    """The overrides that say where and how fast, not what."""
-    return [override for override in overrides if parse([override])[0].key_or_group in EXECUTION_KEYS]

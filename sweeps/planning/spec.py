@@ -13,6 +13,7 @@ import yaml
 
 from ppo.config import overrides as hydra_words
 from ppo.config.compose import CONF, expand
+from ppo.config.files import first_line
 from ppo.errors import UserError, did_you_mean, shown
 
 FOLDER = CONF / "sweep"
@@ -52,7 +53,7 @@ def load(name: str) -> Sweep:
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _AsTyped)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read as a sweep ({' '.join(str(error).split())}).") from None
+        raise UserError(f"{path} cannot be read as a sweep ({first_line(error)}).") from None
     where = path.resolve()
     if where.parent == FOLDER.resolve():
         return parse(path.stem, content)

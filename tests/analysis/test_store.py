@@ -149,7 +149,7 @@ def test_a_label_of_several_settings_is_split_by_what_the_settings_are_called(tm
 def test_settings_of_one_name_are_split_by_their_hashes(tmp_path: Path) -> None:
     one, two = entry(), entry(seed=1)._replace(setting_hash=digest("another"))
     write_list(tmp_path, [one, two])
-    assert list(load(tmp_path).frame.label) == [f"Clip, clip ({run.setting_hash[:6]})" for run in (one, two)]
+    assert list(load(tmp_path).frame.label) == [f"Clip, clip ({run.setting_hash[:12]})" for run in (one, two)]
 
 
 def test_tasks_and_seeds_do_not_split_a_setting(tmp_path: Path) -> None:

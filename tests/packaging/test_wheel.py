@@ -77,7 +77,9 @@ def works(installed: Installed, tmp_path: Path) -> Callable[..., str]:
 
     def succeed(program: str, *words: str) -> str:
         done = installed.run(tmp_path, program, *words)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "Warning" not in done.stderr
         return done.stdout
 
     return succeed

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.algorithms.base import PackSpec
 from ppo.config import choices
 from ppo.config.compose import compose
 from ppo.config.run import Config, to_config, to_mapping
-from ppo.data import Rollout, Space
+from ppo.data import PackSpec, Rollout, Space
 from ppo.envs.base import Actions, Generators, LockStep, Marker, Spec, Suite
 from ppo.learning.filters import ObsFilter
 from ppo.networks.flat import FlatNetwork, Head

@@ -69,9 +69,9 @@ def test_whole_episodes_beyond_the_goal_are_no_more_than_all(caplog: pytest.LogC
 
 @pytest.mark.parametrize(
     ("scores", "expected"),
-    [([1.0, 3.0], "score 2 (1 to 3)"), ([5.0, math.nan], "score 5"), ([math.nan, math.nan], "no episode yet")],
+    [([1.0, 3.0], "scores 1 to 3"), ([5.0, math.nan], "score 5"), ([math.nan, math.nan], "no episode yet")],
 )
-def test_scores_of_several_lanes_are_a_mean_and_a_range(
+def test_scores_of_several_lanes_are_a_range_and_no_mean(
     scores: list[float], expected: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     progress = Progress("title", pack(score=scores.__getitem__), Clock())

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad_and_value, vmap
 
-from ppo.algorithms.base import Algorithm, Batching, Learner, PackSpec, product
+from ppo.algorithms.base import Algorithm, Batching, Learner, product
 from ppo.config import choices
 from ppo.config.compose import compose
 from ppo.config.run import Config, to_config, to_mapping
 from ppo.config.schema import PER_RUN, Count, Finite, Positive
-from ppo.data import Bools, Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec, Space
+from ppo.data import Bools, Columns, Floats, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec, Space
 from ppo.envs.base import Generators, LockStep, Marker, Step, Suite
 from ppo.networks.acting import PolicyActor
 from ppo.networks.base import Affine, Body

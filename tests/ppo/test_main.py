@@ -142,6 +142,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pyte
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_is_refused_with_the_writers_pid(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ppo", *SMALL, "total_steps=1e7", f"run_dir={tmp_path}"]
     first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -201,6 +202,7 @@ def test_a_diverging_run_ends_with_its_real_score(tmp_path: Path) -> None:
     assert json.loads((only_folder(tmp_path) / "result.json").read_text())["score"] < -1000
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_saved_and_resumed_by_the_same_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ppo", *SMALL, "total_steps=1e7", f"run_dir={tmp_path / 'run'}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -215,6 +217,7 @@ def test_an_interrupted_run_is_saved_and_resumed_by_the_same_command(tmp_path: P
     assert json.loads((tmp_path / "run" / "status.json").read_text())["step"] > 0
 
 
+@pytest.mark.slow
 def test_without_a_compiler_it_says_so_and_goes_on(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     command = [sys.executable, "-m", "ppo", *SMALL, "compile=true", f"run_dir={tmp_path / 'run'}"]
@@ -225,6 +228,7 @@ def test_without_a_compiler_it_says_so_and_goes_on(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "result.json").read_text())["compiled"] is False
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_a_live_line(tmp_path: Path) -> None:
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "ppo", *SMALL, f"run_dir={tmp_path}"]

@@ -211,6 +211,21 @@ def test_a_folder_that_cannot_be_written_fails_its_own_run(tmp_path: Path, name:
     assert [len(updates(members[i].folder.path)) for i in (0, 2)] == [4, 4]
 
 
+def test_a_run_that_cannot_be_paused_does_not_keep_its_mates_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members, original = members_of([run(tmp_path, seed) for seed in range(3)]), RunFolder.pause
+
+    def pause(folder: RunFolder, step: int) -> None:
+        if folder is members[0].folder:
+            raise OSError("no space left")
+        original(folder, step)
+
+    monkeypatch.setattr(RunFolder, "pause", pause)
+    stop_after(2, members)
+    assert [status(member.folder.path)["state"] for member in members] == ["failed", "planned", "planned"]
+
+
 def test_a_pack_that_fails_as_a_whole_fails_all_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: MujocoLockStep, action: np.ndarray) -> Any:
         raise MemoryError("too many simulators")
@@ -233,3 +248,19 @@ def test_a_folder_in_use_is_left_alone_and_the_others_are_let_go(tmp_path: Path)
         finish(configs)
     theirs.close()
     assert [outcome.error for outcome in finish(configs)] == [None, None]
+
+
+def test_a_checkpoint_that_lacks_something_fails_its_own_run(tmp_path: Path) -> None:
+    alone = finish([run(tmp_path / "alone", 1)])
+    runs = [run(tmp_path, seed) for seed in range(3)]
+    members = members_of(runs)
+    stop_after(2, members)
+    path = members[0].folder.path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    del state["pack"]["learner"]["theta"]
+    torch.save(state, path)
+    broken, *others = finish(runs)
+    assert "theta" in str(broken.error)
+    assert status(broken.folder)["state"] == "failed"
+    assert all(outcome.error is None for outcome in others)
+    assert records(others[0].folder) == records(alone[0].folder)

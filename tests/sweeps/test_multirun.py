@@ -67,8 +67,7 @@ def test_a_failure_does_not_stop_the_rest_and_stands_in_its_place(
     jobs = [compose([*shared, f"seed={seed}"]) for seed in range(3)]
     monkeypatch.setenv("SABOTAGE", f"{run_hash(jobs[1])}:raise:50")
     monkeypatch.setattr(local, "WORKER", (sys.executable, "-m", "tests.sweeps.sabotage"))
-    configs = [compose(job) for job in [*jobs, jobs[0]]]
-    (first, no_error), (none, error), (last, _) = train(configs, LOCAL)[:3]
+    (first, no_error), (none, error), (last, _) = train([*jobs, jobs[0]], LOCAL)[:3]
     assert isinstance(first, float)
     assert isinstance(last, float)
     assert (no_error, none) == (None, None)

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.func import grad, grad_and_value, vmap
 
 from ppo.algorithms.a2c.schema import A2C
-from ppo.algorithms.base import Learner, PackSpec
-from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec
+from ppo.algorithms.base import Learner
+from ppo.data import Columns, Floats, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec
 from ppo.learning.compiling import compiled, unguarded
 from ppo.learning.critic import Batch, Critic, explained_variance
 from ppo.networks.acting import PolicyActor

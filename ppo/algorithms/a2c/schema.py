@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, lam_without_effect, product
+from ppo.algorithms.base import Algorithm, Batching, lam_without_effect, product
 from ppo.config import choices
 from ppo.config.schema import GAUSSIAN, PER_RUN, PER_RUN_IF_SET, Count, Finite, Fraction, NonNegative, Positive
+from ppo.data import PackSpec
 
 if TYPE_CHECKING:
     from ppo.algorithms.a2c.learner import A2CLearner

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppo.algorithms.base import Learner, PackSpec
+from ppo.algorithms.base import Learner
 from ppo.algorithms.cem.schema import CEM
-from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec
+from ppo.data import Columns, Floats, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec
 from ppo.networks.acting import SampleActor
 
 
@@ -28,7 +28,7 @@ class CEMLearner(Learner):
         self.rollout = RolloutSpec(Length(pack.episode_limit, episodes_after=0))  # an iteration is a generation
         self.generators = [s.order for s in pack.streams]
         self.drawn = pack.network.part("policy_").numpy()  # which parameters: value function and log-std have no part
-        self.mean: Floats = pack.theta.double().numpy()
+        self.mean: Floats = pack.theta.cpu().double().numpy()
         self.variance = np.where(self.drawn, pack.per_run("initial_variance")[:, None], 0.0)
         self.theta = np.repeat(self.mean[:, None], self.samples, 1)  # [L, N, n]
         self.actor = SampleActor(pack.network, self.theta)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.algorithms.base import Algorithm, Batching, product, refuse_shared
 from ppo.config import choices
 from ppo.config.schema import PER_RUN, Count, Fraction, NonNegative, Positive
-from ppo.errors import invalid
+from ppo.data import PackSpec
 
 if TYPE_CHECKING:
     from ppo.algorithms.cem.learner import CEMLearner
@@ -41,8 +41,7 @@ class CEM(Algorithm):
 
     def check(self, run: Config) -> None:
         """There is no value function that could share anything."""
-        if getattr(run.network, "shared", False):
-            raise invalid("network.shared", True, "false with cem, which has no value function")
+        refuse_shared(run, "has no value function")
 
     def without_effect(self, _run: Config) -> Mapping[str, str]:
         """Extra deviation that is none or ends at once, and which share of a single sample is the best."""

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.algorithms.base import Learner, PackSpec
+from ppo.algorithms.base import Learner
 from ppo.algorithms.ppo.interpolation import COLUMNS, interpolate
 from ppo.algorithms.ppo.schema import PPO
 from ppo.algorithms.ppo.step import Coefficients, MinibatchStep, Rows, Samples, Stats
-from ppo.data import Columns, Floats, Length, Moment, Obs, Rollout, RolloutSpec, Table
+from ppo.data import Columns, Floats, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec, Table
 from ppo.learning.adam import AdamState, adapt_stepsize, in_place
 from ppo.learning.advantages import standardize
 from ppo.learning.compiling import compiled, unguarded

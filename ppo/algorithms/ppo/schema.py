@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, lam_without_effect, product
+from ppo.algorithms.base import Algorithm, Batching, lam_without_effect, product
 from ppo.config import choices
 from ppo.config.schema import (
     CLIP_RANGE,
@@ -21,6 +21,7 @@ from ppo.config.schema import (
     Positive,
     marked,
 )
+from ppo.data import PackSpec
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class PPO(Algorithm):
         found = lam_without_effect(self.gamma, self.horizon)
         if run.surrogate is not None and not marked(type(run.surrogate), CLIP_RANGE):
             found["algorithm.epsilon_schedule"] = f"surrogate {run.surrogate.name} has no clipping range"
-        if self.log_std_final is not None:
+        if self.log_std_final is not None and not run.env.discrete():
             reason = "log_std, on which alone the entropy of a Gaussian policy depends, is annealed and not trained"
             found["algorithm.c2"] = reason
         if self.c1 == 0:

@@ -78,7 +78,7 @@ class MinibatchStep:
         c, surrogate = Coefficients(*row[:own].unbind()), row[own:]
         grad, (_, stats) = grad_and_value(self.loss, has_aux=True)(theta, self.split(minibatch), c, surrogate)
         if self.schema.log_std_final is not None:  # it is annealed, not trained (Table 4)
-            grad = torch.where(self._log_std, 0.0, grad)
+            grad = torch.where(self._log_std.to(grad.device), 0.0, grad)
         norm = torch.sqrt((grad * grad).sum())
         if self.schema.max_grad_norm is not None:  # Not in the paper: ppo2
             grad = grad * torch.clamp(c.max_grad_norm / (norm + 1e-6), max=1.0)

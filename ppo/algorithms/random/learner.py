@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ppo.algorithms.base import Learner, PackSpec
-from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec
+from ppo.algorithms.base import Learner
+from ppo.data import Columns, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec
 from ppo.networks.acting import Actor, PolicyActor, UniformActor
 
 

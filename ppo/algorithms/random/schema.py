@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, product
+from ppo.algorithms.base import Algorithm, Batching, product
 from ppo.config import choices
 from ppo.config.schema import GAUSSIAN, Count, Finite, Positive
-from ppo.data import Filtering
+from ppo.data import Filtering, PackSpec
 
 if TYPE_CHECKING:
     from ppo.algorithms.random.learner import RandomLearner

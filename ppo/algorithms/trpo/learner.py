@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vjp, vmap
 
-from ppo.algorithms.base import Learner, PackSpec
+from ppo.algorithms.base import Learner
 from ppo.algorithms.trpo.schema import TRPO
-from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec
+from ppo.data import Columns, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec
 from ppo.learning.advantages import standardize
 from ppo.learning.compiling import compiled
 from ppo.learning.critic import Batch, Critic, explained_variance

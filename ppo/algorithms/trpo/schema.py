@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, lam_without_effect, product
+from ppo.algorithms.base import Algorithm, Batching, lam_without_effect, product, refuse_shared
 from ppo.config import choices
 from ppo.config.schema import GAUSSIAN, PER_RUN, Count, Finite, Fraction, Positive
+from ppo.data import PackSpec
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ class TRPO(Algorithm):
         if self.batch.steps % self.value_minibatch_size:
             given = self.value_minibatch_size
             raise invalid("algorithm.value_minibatch_size", given, f"a divisor of {self.batch.words}")
-        if getattr(run.network, "shared", False):
-            expected = "false with trpo, which trains policy and value function by different rules"
-            raise invalid("network.shared", True, expected)
+        refuse_shared(run, "trains policy and value function by different rules")
 
     def without_effect(self, _run: Config) -> Mapping[str, str]:
         """lambda, where there is nothing to weigh."""

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
 
-from ppo.algorithms.base import Learner, PackSpec
+from ppo.algorithms.base import Learner
 from ppo.algorithms.vpg.schema import VPG
-from ppo.data import Columns, Length, Moment, Obs, Rollout, RolloutSpec
+from ppo.data import Columns, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec
 from ppo.learning.adam import AdamState, adam_step, adapt_stepsize, taken_if
 from ppo.learning.advantages import standardize
 from ppo.learning.compiling import compiled

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, PackSpec, lam_without_effect, product
+from ppo.algorithms.base import Algorithm, Batching, lam_without_effect, product, refuse_shared
 from ppo.config import choices
 from ppo.config.schema import GAUSSIAN, PER_RUN, Count, Finite, Fraction, Positive
-from ppo.errors import invalid
+from ppo.data import PackSpec
 
 if TYPE_CHECKING:
     from ppo.algorithms.vpg.learner import VPGLearner
@@ -48,9 +48,7 @@ class VPG(Algorithm):
 
     def check(self, run: Config) -> None:
         """Policy and value function share nothing."""
-        if getattr(run.network, "shared", False):
-            expected = "false with vpg, which trains policy and value function by different rules"
-            raise invalid("network.shared", True, expected)
+        refuse_shared(run, "trains policy and value function by different rules")
 
     def without_effect(self, _run: Config) -> Mapping[str, str]:
         """lambda, where there is nothing to weigh."""

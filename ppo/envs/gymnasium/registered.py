@@ -14,7 +14,7 @@ from gymnasium.spaces import Box, Discrete, Space
 
 from ppo import data
 from ppo.envs.base import Actions, Spec
-from ppo.errors import UserError, did_you_mean, invalid
+from ppo.errors import UserError, did_you_mean, invalid, one_line
 
 
 def resolve(env_id: str) -> str:
@@ -37,7 +37,7 @@ def _import(env_id: str, module: str) -> None:
     try:
         importlib.import_module(module)
     except Exception as error:  # the module's own code runs here
-        reason = f"a module that can be imported before the colon ({_one_line(error)})"
+        reason = f"a module that can be imported before the colon ({one_line(error)})"
         raise invalid("env.id", env_id, reason) from error
 
 
@@ -97,7 +97,7 @@ def make(env_id: str, time_limit: int | None = None) -> gymnasium.Env[Any, Any]:
     try:
         return gymnasium.make(env_id, max_episode_steps=time_limit, disable_env_checker=True)
     except Exception as error:  # not only Gymnasium's: the environment's own code runs here
-        raise UserError(f"env.id={env_id} cannot be made: {_one_line(error)}.") from error
+        raise UserError(f"env.id={env_id} cannot be made: {one_line(error).rstrip('.')}.") from error
 
 
 def to_spec(env_id: str, observations: Space[Any], actions: Space[Any]) -> Spec:
@@ -114,11 +114,6 @@ def to_spec(env_id: str, observations: Space[Any], actions: Space[Any]) -> Spec:
         raise invalid("env.id", env_id, found)
     low, high = (bound.astype(np.float64).ravel() for bound in (actions.low, actions.high))
     return Spec(obs, Actions(low.size, False, low, high))
-
-
-def _one_line(error: Exception) -> str:
-    first_line, *_ = str(error).strip().splitlines() or ["no reason given"]
-    return f"{type(error).__name__}: {first_line.rstrip('.')}"
 
 
 def _in_a_line(space: Space[Any]) -> str:

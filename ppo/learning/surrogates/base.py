@@ -46,6 +46,17 @@ class Surrogate(Protocol):
         del run
         return {}
 
+    def family(self) -> dict[str, Any] | None:
+        """What runs must have in common to share a pack: None for the paper's own surrogates, which share one.
+
+        Which objectives a compiled update computes, and in which order, decides how it rounds, so that must not depend
+        on a run's pack-mates (law 1). The graph of the paper's surrogates always holds all of them, each at its
+        `places` (a number -> values of the fields that are not PER_RUN); that of any other surrogate holds its own
+        objective alone. So nothing that is added changes the bits of published runs.
+        """
+        own = static(self)
+        return None if own in places_of(type(self)).values() else {"name": self.name, **own}
+
     def objective(self, terms: Terms, /) -> Tensor:
         """The objective per sample [...]."""
         ...
@@ -54,18 +65,6 @@ class Surrogate(Protocol):
         """Itself for the next iteration, by mean KL[old, new] [L] of this one."""
         del kl
         return self
-
-
-def family(surrogate: Surrogate) -> dict[str, Any] | None:
-    """What runs must have in common to share a pack: None for the paper's own surrogates, which share one.
-
-    Which objectives a compiled update computes, and in which order, decides how it rounds, so that must not depend on a
-    run's pack-mates (law 1). The graph of the paper's surrogates always holds all of them, each at its `places` (a
-    number -> values of the fields that are not PER_RUN); that of any other surrogate holds its own objective alone. So
-    nothing that is added changes the bits of published runs.
-    """
-    own = static(surrogate)
-    return None if own in places_of(type(surrogate)).values() else {"name": surrogate.name, **own}
 
 
 def places_of(cls: type[Surrogate]) -> Mapping[int, Mapping[str, Any]]:

@@ -51,6 +51,7 @@ def test_a_mistake_gets_one_sentence_and_starts_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_runs_are_composed_once_and_printed_in_hydras_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +99,7 @@ gymnasium.register("Broken-v0", Broken)
 """
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_exit_status_1_and_the_others_are_trained(tmp_path: Path) -> None:
     (tmp_path / "broken_env.py").write_text(BROKEN)
     done = subprocess.run(
@@ -112,6 +114,7 @@ def test_a_failed_run_is_exit_status_1_and_the_others_are_trained(tmp_path: Path
     assert second.startswith("failed: RuntimeError: broken")
 
 
+@pytest.mark.slow
 def test_interrupted_is_130_and_everything_is_saved(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ppo", "-m", *SMALL, "total_steps=1e7", "seed=0,1", f"outputs={tmp_path}"]
     with subprocess.Popen(
@@ -147,6 +150,7 @@ def test_a_package_that_hides_ours_is_one_sentence(package: str, named: str, tmp
     assert not (tmp_path / "store" / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_sweeps_folder_of_the_users_own_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "__init__.py").write_text("raise SystemExit('theirs')\n")

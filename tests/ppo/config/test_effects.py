@@ -126,6 +126,15 @@ def test_a_choice_without_effect_in_an_experiment_of_ones_own_is_refused(own: Pa
     assert "experiment=mine" in str(error.value)
 
 
+def test_an_entropy_bonus_has_an_effect_on_discrete_actions_whatever_a_yaml_says_of_log_std(own: Path) -> None:
+    (own.parent / "algorithm").mkdir()
+    (own.parent / "algorithm" / "annealed.yaml").write_text("defaults: [ppo, _self_]\nlog_std_final: -1\n")
+    module._choices_in.cache_clear()
+    assert compose([*CARTPOLE.split(), "algorithm=annealed", "algorithm.c2=0.01"])
+    with pytest.raises(UserError, match="annealed and not trained"):
+        compose(["algorithm=annealed", "algorithm.c2=0.01"])
+
+
 def test_an_experiment_of_ones_own_builds_on_ours(own: Path) -> None:
     write(own, "mine", "defaults:\n  - table5\n  - _self_\nalgorithm:\n  epochs: 4\n")
     assert run_hash(compose(["experiment=mine"])) == run_hash(compose(["experiment=table5", "algorithm.epochs=4"]))

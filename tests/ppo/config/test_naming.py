@@ -163,6 +163,14 @@ def test_labels_that_would_collide_all_the_same_get_digits_of_the_settings_hash(
     assert all(label.startswith("A, lr=") for label in found)
 
 
+def test_a_task_of_two_suites_has_two_labels() -> None:
+    tasks = (["env=hopper"], ["env=gymnasium", "env.id=Hopper-v5"], ["env=walker2d"])
+    bare = labels([compose(task) for task in tasks], [""] * 3)
+    usual = "ppo clip epsilon=0.2"
+    assert bare == [f"{usual}, suite=mujoco", f"{usual}, suite=gymnasium", usual]
+    assert len(set(labels([compose(task) for task in tasks], ["A"] * 3))) == 3
+
+
 def test_no_runs_have_no_labels() -> None:
     assert labels([], []) == []
 

@@ -174,3 +174,14 @@ def test_marks_and_rules_of_a_foreign_schema_are_read_from_its_fields() -> None:
         width: Annotated[Positive, PER_RUN, Added(neutral=2.0)]
 
     assert list(hints(Marked)) == ["width"]
+
+
+def test_one_class_is_one_choice(registry: Registry[Any]) -> None:
+    @registry("my_lab/one")
+    @dataclass(frozen=True)
+    class One(Surrogate):
+        pass
+
+    with pytest.raises(UserError, match="my_lab/one already"):
+        registry("my_lab/other")(One)
+    assert One.name == "my_lab/one"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from ppo.config.schema import (
+    PER_RUN,
     Added,
     Count,
     Finite,
@@ -188,6 +189,15 @@ def test_each_mistake_is_one_sentence(values: dict[str, Any], start: str, words:
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_neither_rule_nor_mark_is_refused_and_not_ignored() -> None:
+    @dataclass(frozen=True)
+    class Wrong:
+        epsilon: Annotated[float, Positive, PER_RUN]
+
+    with pytest.raises(UserError, match="epsilon of Wrong"):
+        build(Wrong, {"epsilon": -1.0})
 
 
 def test_a_value_is_shown_as_it_would_be_typed() -> None:

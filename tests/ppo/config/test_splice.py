@@ -11,6 +11,7 @@ from ppo.config.compose import compose
 from ppo.config.groups import config_dirs, groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", groups()["algorithm"])
 def test_what_is_spliced_is_what_hydra_composes(algorithm: str) -> None:
     for surrogate, network in itertools.product(groups()["surrogate"], groups()["network"]):
@@ -18,6 +19,7 @@ def test_what_is_spliced_is_what_hydra_composes(algorithm: str) -> None:
         assert module._base(config_dirs(), choices).values == module._unresolved(config_dirs(), choices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", groups()["experiment"])
 def test_an_experiment_beside_other_choices_is_what_hydra_composes(experiment: str) -> None:
     for others in itertools.chain.from_iterable(

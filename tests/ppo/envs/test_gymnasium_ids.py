@@ -100,5 +100,5 @@ def test_a_module_that_breaks_while_it_is_imported_is_one_sentence(
 ) -> None:
     (tmp_path / "broken_tasks.py").write_text("raise RuntimeError('no display\\nat all')", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UserError, match=r"RuntimeError: no display\)\.$"):
+    with pytest.raises(UserError, match=r"RuntimeError: no display at all\)\.$"):
         resolve("broken_tasks:Env-v0")

@@ -209,5 +209,5 @@ def test_an_environment_whose_own_code_fails_is_one_sentence(
         raise OSError("no licence\nfor this machine")
 
     monkeypatch.setattr(probe, "__init__", broken)
-    with pytest.raises(UserError, match=r"^env\.id=Probe-v0 cannot be made: OSError: no licence\.$"):
+    with pytest.raises(UserError, match=r"^env\.id=Probe-v0 cannot be made: OSError: no licence for this machine\.$"):
         Gymnasium("Probe-v0", None).check()

@@ -15,6 +15,8 @@ from ppo.envs.simulators.lockstep import MujocoLockStep
 from ppo.runs.store import folder_of
 from ppo.train import Interrupted, Outcome, train
 
+pytestmark = pytest.mark.slow
+
 Records = tuple[bytes, bytes]
 
 

@@ -15,7 +15,7 @@ from ppo.config.compose import compose
 from ppo.config.identity import pack_key
 from ppo.config.run import Config
 from ppo.config.schema import CLIP_RANGE, PER_RUN, NonNegative, Positive
-from ppo.learning.surrogates.base import Surrogate, Terms, family
+from ppo.learning.surrogates.base import Surrogate, Terms
 from ppo.train import train
 from tests.ppo.handmade import composed, own_registries, records
 
@@ -102,7 +102,7 @@ def test_it_never_shares_a_pack_with_the_papers_own(tmp_path: Path) -> None:
     papers = [compose([*SMALL, "compile=false", f"surrogate={name}"]) for name in ("clip", "none", "kl_adaptive")]
     assert len({pack_key(config) for config in papers}) == 1
     assert pack_key(ours) != pack_key(papers[0])
-    assert family(ours.surrogate) == {"name": "my_lab/soft_clip"}
+    assert ours.surrogate.family() == {"name": "my_lab/soft_clip"}
     outcomes = train([ours, compose([*SMALL, "compile=false", f"outputs={tmp_path}"])])
     assert [outcome.result["pack_size"] for outcome in outcomes if outcome.result] == [1, 1]
 

@@ -23,6 +23,7 @@ SETTINGS = [
     ["surrogate=clip", "surrogate.epsilon=0.3", "algorithm.epsilon_schedule=linear"],
     ["surrogate=kl_adaptive", "surrogate.d_targ=0.03"],
 ]
+ODD = ["env=reacher", "network.hidden=[33]", "network.shared=true", "algorithm.log_std=-1"]
 SMALL = ["algorithm.horizon=256", "algorithm.epochs=2", "total_steps=1024", "compile=false"]
 
 
@@ -42,9 +43,9 @@ def records(outcome: Outcome) -> tuple[bytes, bytes]:
     "extra",
     [
         ["env=hopper"],
-        ["env=inverted_pendulum", "algorithm.num_actors=2"],
-        ["env=reacher", "network.hidden=[33]", "network.shared=true", "algorithm.log_std=-1"],
-        ["env=gymnasium", "env.id=CartPole-v1"],
+        pytest.param(["env=inverted_pendulum", "algorithm.num_actors=2"], marks=pytest.mark.slow),
+        pytest.param(ODD, marks=pytest.mark.slow),
+        pytest.param(["env=gymnasium", "env.id=CartPole-v1"], marks=pytest.mark.slow),
     ],
     ids=["hopper", "two actors", "odd shared network", "discrete actions"],
 )

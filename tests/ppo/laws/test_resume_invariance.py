@@ -82,6 +82,7 @@ def test_runs_killed_at_random_moments_end_with_the_same_bytes(tmp_path: Path, u
     assert [records(folder) for folder in folders(tmp_path)] == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_exits_130_and_the_same_command_goes_on(
     tmp_path: Path, undisturbed: list, number: signal.Signals
@@ -99,6 +100,7 @@ def test_a_signal_saves_exits_130_and_the_same_command_goes_on(
     assert finish(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("iterations", [1, 7, 15])
 def test_an_interrupted_pack_goes_on_with_the_same_bytes(tmp_path: Path, undisturbed: list, iterations: int) -> None:
     stop_after(iterations, tmp_path)
@@ -148,6 +150,7 @@ def test_without_any_good_checkpoint_a_run_starts_from_zero(tmp_path: Path, undi
     assert finish(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 def test_a_foreign_checkpoint_is_not_used(tmp_path: Path, undisturbed: list) -> None:
     stop_after(4, tmp_path)
     first, second, _ = folders(tmp_path)
@@ -157,6 +160,7 @@ def test_a_foreign_checkpoint_is_not_used(tmp_path: Path, undisturbed: list) -> 
     assert "belongs to run" in (first / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_what_a_kill_can_leave_between_two_writes_does_no_harm(tmp_path: Path, undisturbed: list) -> None:
     stop_after(4, tmp_path)
     first, second, third = folders(tmp_path)

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ppo.algorithms.base import PackSpec
-from ppo.data import Floats, Rollout
+from ppo.data import Floats, PackSpec, Rollout
 from ppo.learning.critic import Batch, Critic, explained_variance
 from ppo.learning.filters import ObsFilter
 from tests.ppo.handmade import filter_of, rollout_of, vectors

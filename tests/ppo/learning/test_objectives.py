@@ -14,7 +14,7 @@ from torch.func import vmap
 
 from ppo.config import choices
 from ppo.learning.objectives import Objectives
-from ppo.learning.surrogates.base import Surrogate, Terms, family
+from ppo.learning.surrogates.base import Surrogate, Terms
 from ppo.learning.surrogates.clip import Clip, ClipLog
 from ppo.learning.surrogates.none import Unclipped
 from ppo.learning.surrogates.penalty import AdaptiveKL, FixedKL
@@ -181,7 +181,7 @@ def test_a_state_names_the_lanes_own_coefficients_only() -> None:
 
 
 def test_the_papers_own_are_one_family() -> None:
-    assert [family(surrogate) for surrogate in PAPER.values()] == [None] * 6
+    assert [surrogate.family() for surrogate in PAPER.values()] == [None] * 6
 
 
 @dataclass(frozen=True)
@@ -196,6 +196,6 @@ def test_a_surrogate_derived_from_one_of_the_papers_is_a_family_of_its_own(monke
     own_registries(monkeypatch)
     before = [type(kind) for kind in all_six().kinds]
     choices.surrogate("my_lab/half_clip")(HalfClip)
-    assert family(HalfClip(0.2)) == {"name": "my_lab/half_clip"}
+    assert HalfClip(0.2).family() == {"name": "my_lab/half_clip"}
     assert [type(kind) for kind in Objectives([HalfClip(0.2)]).kinds] == [HalfClip]
     assert [type(kind) for kind in all_six().kinds] == before

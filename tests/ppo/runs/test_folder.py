@@ -231,6 +231,15 @@ def test_a_failed_run_has_its_reason_and_traceback_and_whole_rows(folder: RunFol
     assert "raise ValueError" in (folder.path / "traceback.txt").read_text()
 
 
+def test_a_table_that_cannot_be_cut_does_not_keep_the_failure_from_being_recorded(folder: RunFolder) -> None:
+    folder.start_records({})
+    folder.updates.unlink()
+    folder.updates.mkdir()
+    folder.fail(RuntimeError("the simulator broke"), 7)
+    assert status(folder)["state"] == "failed"
+    assert "the simulator broke" in (folder.path / "traceback.txt").read_text()
+
+
 def test_a_failure_that_cannot_be_recorded_is_logged(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,6 +6,7 @@ import importlib
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ppo.runs import provenance as made_by
 from ppo.runs.code import canonical, python_files
 from ppo.runs.machine import SLURM_KEYS, processor, scheduler_ids
 from ppo.runs.provenance import CORE, PACKAGES, code_hashes, provenance
+from tests.ppo.handmade import composed, own_registries
 
 # The functions themselves, without what they remember.
 code_diff, surroundings = (f.__wrapped__ for f in (made_by.code_diff, made_by._surroundings))
@@ -60,6 +62,25 @@ def test_a_run_has_the_hash_of_each_part_that_it_uses() -> None:
     other = code_hashes(compose(["env=gymnasium", "env.id=CartPole-v1"]))
     assert set(other) == {"core", "algorithm/ppo", "suite/gymnasium"}
     assert other["core"] == hashes["core"]
+
+
+def test_a_surrogate_of_somebody_elses_is_a_part_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_registries(monkeypatch)
+    text = "class HalfClip(Clip):\n    half = {}\n"
+    head = "from dataclasses import dataclass\nfrom ppo.config import choices\n"
+    head += "from ppo.learning.surrogates.clip import Clip\n\n"
+    head += "@choices.surrogate('my_lab/half')\n@dataclass(frozen=True)\n"
+    (tmp_path / "half_clip.py").write_text(head + text.format(0.5))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "half_clip", raising=False)
+    importlib.import_module("half_clip")
+    made_by._hash_of.cache_clear()
+    hashes = code_hashes(composed([], surrogate={"name": "my_lab/half", "epsilon": 0.2}))
+    assert set(hashes) == {"core", "algorithm/ppo", "suite/mujoco", "surrogate/my_lab/half"}
+    (tmp_path / "half_clip.py").write_text(head + text.format(0.25))
+    made_by._hash_of.cache_clear()
+    changed = code_hashes(composed([], surrogate={"name": "my_lab/half", "epsilon": 0.2}))
+    assert {part for part in hashes if changed[part] != hashes[part]} == {"surrogate/my_lab/half"}
 
 
 def test_every_place_of_the_core_exists() -> None:

@@ -1,0 +1,33 @@
+"""One pack in a worker: a run that cannot be trained keeps none of its mates from it (law 8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ppo.errors import UserError
+from ppo.runs.states import State, standing
+from sweeps.home import Home
+from sweeps.launching.worker import train_pack_file
+from tests.sweeps.folders import tiny_runs
+
+
+def test_a_run_whose_folder_has_another_config_is_refused_once_its_mates_are_done(tmp_path: Path) -> None:
+    runs = tiny_runs(tmp_path)
+    runs[1].folder.mkdir(parents=True)
+    (runs[1].folder / "config.yaml").write_text("seed: 5\n")
+    file = Home(tmp_path, "tiny").write_pack(runs)
+    with pytest.raises(UserError, match="different config"):
+        train_pack_file(file, lambda: False)
+    assert [standing(run.folder).state for run in runs] == [State.DONE, State.NEW, State.DONE]
+
+
+def test_a_mistake_of_all_runs_starts_nothing(tmp_path: Path) -> None:
+    runs = tiny_runs(tmp_path)
+    for run in runs:
+        run.folder.mkdir(parents=True)
+        (run.folder / "config.yaml").write_text("seed: 5\n")
+    with pytest.raises(UserError, match="different config"):
+        train_pack_file(Home(tmp_path, "tiny").write_pack(runs), lambda: False)
+    assert {standing(run.folder).state for run in runs} == {State.NEW}
