@@ -33,6 +33,10 @@ __all__ = [
 ]  # fmt: skip
 
 Values = dict[str, Any]
+STUMBLES = (  # what Hydra raises of what it cannot compose
+    HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError, TypeError, AttributeError,
+    AssertionError,
+)  # fmt: skip
 
 
 def compose(overrides: Sequence[str] = ()) -> Config:
@@ -128,7 +132,7 @@ def _composed(folders: tuple[Path, ...], overrides: tuple[str, ...]) -> DictConf
     with _outside_of_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             return hydra_compose("config", overrides=[*search, *overrides])
-        except (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
+        except STUMBLES as error:
             raise UserError(f"the config cannot be composed ({first_line(error)}).") from None
 
 

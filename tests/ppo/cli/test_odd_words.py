@@ -48,3 +48,8 @@ def test_a_range_without_end_is_a_mistake(values: str, capsys: pytest.CaptureFix
 def test_a_store_that_cannot_be_made_is_a_mistake(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert "file" in mistake(capsys, "-m", "env=reacher", "seed=0,1", f"{key}={tmp_path / 'file' / 'x'}")
+
+
+@pytest.mark.parametrize("override", ["+sweep=[3]", "+sweep=[1,2],[3]", "+launcher=[[1]]", "+sweep=smoke"])
+def test_a_group_of_no_run_is_a_mistake(override: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "." in mistake(capsys, "-m", "env=reacher", override)
