@@ -75,7 +75,7 @@ NASTY = "&%$#_{}~^\\ |<>\"'`*[b]"
 
 
 def table_of(cell: str, *, columns: int = 2) -> Table:
-    """One cell's text everywhere where a text can be."""
+    """A table that has one string in every place."""
     header = [cell] * columns
     return Table(cell, header, [header], [cell], pd.DataFrame({cell: [cell]}))
 

@@ -16,7 +16,7 @@ from ppo.console import LiveLine, Progress, StderrHandler, clock, count
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """Seconds that pass when a test says so."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -103,7 +102,7 @@ def test_a_run_submitted_twice_is_queued_while_either_job_is_listed(tmp_path: Pa
 
 # -- SLURM does not answer ---------------------------------------------------------------------------------------------
 
-SILENCE = {"missing": None, "failing": "echo '12_3 PENDING'; exit 1", "hanging": "echo '12_3 PENDING'; exec sleep 9"}
+SILENCE = {"missing": None, "failing": "echo '12_3 PENDING'; exit 1", "hanging": "echo '12_3 PENDING'; exec sleep 99"}
 
 
 @pytest.mark.parametrize("how", SILENCE)
@@ -114,9 +113,7 @@ def test_without_an_answer_a_submitted_run_is_unknown_and_not_submitted_again(
     monkeypatch.setenv("PATH", f"{commands}:/usr/bin:/bin" if how == "hanging" else str(commands))
     if script := SILENCE[how]:
         write_command(commands, "squeue", script)
-    started = time.monotonic()
-    assert queue() is None
-    assert time.monotonic() - started < 5
+    assert queue() is None, "whoever hangs is given up, long before it would answer"
     assert state(run, tmp_path) == State.UNKNOWN
     assert not would_train(run, tmp_path)
     assert would_train(run, tmp_path, retry=True), "who says retry knows better"
