@@ -24,6 +24,7 @@ EXAMPLES = """examples:
   ppo-analysis table1                            normalised scores beside the paper's
   ppo-analysis table1 --by-task --out tables     raw scores too, and md, tex, html and csv files
   ppo-analysis table1 --sweep smoke outputs=demo the same of another sweep, in another store
+  ppo-analysis table1 --sweep mine.yaml          the same of your own sweep file
   ppo-analysis figure3                           learning curves as pdf, svg and png
   ppo-analysis table2 --csv scores.csv           games won, of published scores (game,ALGORITHM,...)
   ppo-analysis report                            everything about a sweep as one HTML file
@@ -77,10 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     names = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in commands():
-        one = names.add_parser(command.name, help=command.help, description=f"{command.help}.", epilog=STORE)
+        description = f"{command.help[0].upper()}{command.help[1:]}."
+        one = names.add_parser(command.name, help=command.help, description=description, epilog=STORE)
         one.set_defaults(command=command, parser=one)
         if command.sweep is not None:
-            one.add_argument("--sweep", default=command.sweep, help="name of the sweep (default: %(default)s)")
+            text = "its name, or the path of its file (default: %(default)s)"
+            one.add_argument("--sweep", default=command.sweep, help=text)
         for argument in command.arguments:
             one.add_argument(argument.name, **argument.options)
         one.add_argument("--json", action="store_true", help="print one JSON document")

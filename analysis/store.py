@@ -19,6 +19,7 @@ from ppo.runs import published
 from ppo.runs.finding import located
 from ppo.runs.row import RunRow, read_rows
 from ppo.runs.states import State, standing
+from ppo.runs.sweep_names import how_to_train, named
 
 CHECKOUT = Path(__file__).resolve().parents[1] / "outputs" / "published"
 INSTALLED = Path(__file__).resolve().parent / "published"  # where a wheel has its copy
@@ -42,7 +43,7 @@ class Runs(NamedTuple):
         """The finished runs; UserError if there is none."""
         done = self.frame[self.frame.state == State.DONE]
         if done.empty:
-            raise UserError(f"no run of sweep {self.sweep} is done: train them with ppo-sweeps run {self.sweep}.")
+            raise UserError(f"no run of sweep {self.sweep} is done: train them with {how_to_train(self.sweep)}.")
         return done
 
     def records(self) -> list[Record]:
@@ -61,12 +62,15 @@ def stores(outputs: Path) -> list[Path]:
 
 
 def find_runs(sweep: str, outputs: Path) -> Runs:
-    """The runs of a sweep in the first store that has it; UserError with the command that trains them."""
+    """The runs of a sweep (its name, or the path of its file) in the first store that has it.
+
+    UserError with the command that trains them.
+    """
     for store in stores(outputs):
-        if (runs := load_sweep(sweep, store)) is not None:
+        if (runs := load_sweep(named(sweep), store)) is not None:
             return runs
     where = f"{outputs} or among the published ones"
-    raise UserError(f"no sweep {sweep} in {where}: train it with ppo-sweeps run {sweep}.{_similar(sweep, outputs)}")
+    raise UserError(f"no sweep {sweep} in {where}: train it with {how_to_train(sweep)}.{_similar(sweep, outputs)}")
 
 
 def _similar(sweep: str, outputs: Path) -> str:
@@ -95,7 +99,7 @@ def list_runs(sweep: str, store: Path) -> list[RunRow]:
             raise ValueError("it is empty")
     except ValueError as error:
         raise UserError(
-            f"{path} is not a readable list of runs of this version ({error}): ppo-sweeps run {sweep} writes it again."
+            f"{path} is not a readable list of runs of this version ({error}): {how_to_train(sweep)} writes it again."
         ) from None
     return located(rows, store)
 

@@ -9,14 +9,15 @@ from analysis.records import to_published
 from analysis.store import list_runs, load_sweep
 from ppo.errors import UserError
 from ppo.runs.published import Published, path_of, write
+from ppo.runs.sweep_names import how_to_train, named
 
 
 def run(call: Call) -> None:
     """Write the published file of a sweep."""
-    name, store = call.options.sweep, call.outputs
+    name, store = named(call.options.sweep), call.outputs
     runs = load_sweep(name, store)
     if runs is None or not (listed := list_runs(name, store)):
-        raise UserError(f"no sweep {name} in {store}: train it with ppo-sweeps run {name}.")
+        raise UserError(f"no sweep {call.options.sweep} in {store}: train it with {how_to_train(call.options.sweep)}.")
     records = dict(zip(runs.done.run, map(to_published, runs.records()), strict=True))
     path = path_of(call.options.out or store / "published", name)
     write(path, Published(name, listed, records))
@@ -30,7 +31,7 @@ COMMAND = Command(
     "write the finished runs of a sweep as one compressed file",
     None,
     (
-        Argument("sweep", {"help": "name of the sweep"}),
+        Argument("sweep", {"help": "name of the sweep, or the path of its file"}),
         Argument("--out", {"type": Path, "metavar": "FOLDER", "help": "default: published/ in the store"}),
     ),
     run,

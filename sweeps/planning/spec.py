@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +11,11 @@ from typing import Any
 import yaml
 
 from ppo.config import overrides as hydra_words
-from ppo.config.compose import CONF, expand
+from ppo.config.compose import expand
 from ppo.config.files import first_line
 from ppo.errors import UserError, did_you_mean, shown
+from ppo.runs.sweep_names import FOLDER, SUFFIX, sweep_name
 
-FOLDER = CONF / "sweep"
 KEYS = ("grid", "settings", "exclude", "include")
 SETTING = "setting"  # names a label in `exclude`, beside the axes
 EMPTY = (None, "", "null", "~")  # a key without a value, as Python objects and as yaml's strings
@@ -40,9 +39,10 @@ def names() -> list[str]:
 
 def file_of(name: str) -> Path:
     """The file of a sweep: one of conf/sweep by its name, any other by a path that ends in .yaml."""
-    path = Path(name).expanduser() if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+    path = Path(name).expanduser() if name.endswith(SUFFIX) else FOLDER / f"{name}{SUFFIX}"
     if not path.is_file():
-        expected = f"{', '.join(names())}, or a path that ends in .yaml"
+        other = "the path of an existing file" if name.endswith(SUFFIX) else "a path that ends in .yaml"
+        expected = f"{', '.join(names())}, or {other}"
         raise UserError(f"sweep {name} is unknown: expected {expected}.{did_you_mean(name, names())}")
     return path
 
@@ -54,10 +54,7 @@ def load(name: str) -> Sweep:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _AsTyped)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as a sweep ({first_line(error)}).") from None
-    where = path.resolve()
-    if where.parent == FOLDER.resolve():
-        return parse(path.stem, content)
-    return parse(f"{path.stem}-{hashlib.sha256(str(where).encode()).hexdigest()[:6]}", content)
+    return parse(sweep_name(path), content)
 
 
 def parse(name: str, content: Any) -> Sweep:

@@ -11,10 +11,12 @@ import pytest
 from analysis import store
 from analysis.results import publish
 from analysis.store import find_runs, load_sweep, stores
+from ppo.runs.sweep_names import how_to_train, sweep_name
 from tests.analysis.folders import (
     Analysis,
     complaint,
     entry,
+    write_done,
     write_list,
 )
 
@@ -53,6 +55,22 @@ def test_our_own_published_folder_is_searched_once(two: Analysis, monkeypatch: p
 
 def test_a_sweep_that_is_nowhere_is_reported_with_the_command_that_trains_it(analysis: Analysis) -> None:
     assert "ppo-sweeps run mine" in complaint(find_runs, "mine", STORE)
+
+
+def test_a_sweep_of_a_file_elsewhere_is_found_by_its_path(two: Analysis) -> None:
+    file = two.folder / "own" / "lr.yaml"
+    name = sweep_name(file)
+    write_list(two.store, [entry()], name)
+    write_done(two.store, entry(), 3.0)
+    assert find_runs("own/lr.yaml", STORE).sweep == find_runs(str(file), STORE).sweep == name
+    two.prints("publish", "own/lr.yaml", "--out", "out")
+    assert Path(f"out/{name}.json.gz").exists()
+
+
+def test_the_command_that_trains_a_sweep_is_one_that_can_be_typed() -> None:
+    assert how_to_train("table1") == "ppo-sweeps run table1"
+    assert how_to_train("own/lr.yaml") == "ppo-sweeps run own/lr.yaml"
+    assert how_to_train("lr-291b45") == "ppo-sweeps run lr.yaml"
 
 
 def test_a_sweep_of_a_similar_name_is_suggested(two: Analysis) -> None:

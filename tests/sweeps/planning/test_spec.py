@@ -136,7 +136,9 @@ def test_an_unknown_sweep_is_reported_with_its_near_matches() -> None:
 def test_what_is_no_file_is_an_unknown_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder.yaml").mkdir()
-    assert complaint(load, name).startswith(f"sweep {name} is unknown: ")
+    sentence = complaint(load, name)
+    assert sentence.startswith(f"sweep {name} is unknown: ")
+    assert ("existing file" in sentence) == name.endswith(".yaml")
 
 
 @pytest.mark.parametrize(
