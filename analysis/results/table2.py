@@ -26,9 +26,18 @@ def run(call: Call) -> None:
     if path := call.options.csv:
         scores, notes = {"score": from_csv(path)}, [f"Scores of {path}, one metric."]
     else:
-        runs = call.runs()
+        runs = _runs(call)
         scores, notes = from_runs(runs), list(runs.notes)
     call.output.table(to_table(scores, notes), "table2")
+
+
+def _runs(call: Call) -> Runs:
+    try:
+        return call.runs()
+    except UserError:
+        if call.options.sweep != COMMAND.sweep:
+            raise
+        raise UserError("there are no scores to count wins of: expected --sweep NAME or --csv FILE.") from None
 
 
 def count_wins(scores: pd.DataFrame) -> pd.Series:

@@ -211,6 +211,10 @@ def test_a_sweep_that_is_nowhere_is_refused_with_the_command_that_trains_it(anal
     assert "ppo-sweeps run absent" in analysis.refuses(command, "--sweep", "absent")
 
 
+def test_table_2_without_scores_names_both_ways_to_give_it_some(analysis: Analysis) -> None:
+    assert all(way in analysis.refuses("table2") for way in ("--csv", "--sweep"))
+
+
 def test_a_sweep_that_is_nowhere_is_not_published(analysis: Analysis) -> None:
     assert "ppo-sweeps run absent" in analysis.refuses("publish", "absent")
 
