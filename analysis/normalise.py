@@ -36,6 +36,11 @@ class Reference(NamedTuple):
         span = (one - zero).astype(float)
         return (frame.score.astype(float) - zero) / span.where(span > 0)  # NaN where nothing is better than random
 
+    def spans(self, env: str, random: str, best: str) -> bool:
+        """Whether a task has a 0 and a 1 in some reading, and the 1 is above the 0."""
+        zero, one = self.random[random].get(env), self.best[best].get(env)
+        return zero is not None and one is not None and one > zero
+
     def covers(self, env: str) -> bool:
         """Whether scores of a task can be normalised."""
         return env in self.random[CHOSEN[0]] and env in self.best[CHOSEN[1]]

@@ -15,6 +15,7 @@ from rich.live import Live
 
 from ppo.errors import UserError
 from ppo.runs.exits import Exit
+from ppo.runs.words import counted
 from sweeps.drive import drive
 from sweeps.launching.launchers import Local, compose_launcher, split_overrides
 from sweeps.launching.scheduler import ask_scheduler
@@ -106,7 +107,7 @@ def cancel(options: argparse.Namespace) -> int:
         print(f"asked process {driver.get('pid')} on {driver.get('host')} to save and stop")
     jobs = cancel_jobs(home) if home.jobs() else []
     if jobs:
-        print(f"cancelled {len(jobs)} jobs: {' '.join(jobs)}")
+        print(f"cancelled {counted(len(jobs), 'job')}: {' '.join(jobs)}")
     if not (driver or jobs):
         print(f"nothing of sweep {home.name} is running or queued")
     return Exit.DONE

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 from ppo.runs.exits import Exit
 from ppo.runs.states import Standing, State, standing
+from ppo.runs.words import counted
 from sweeps.home import Home
 from sweeps.launching.launchers import Launcher, Local
 from sweeps.launching.local import Pool
 from sweeps.launching.scheduler import Scheduler
 from sweeps.planning.plan import Plan, make_plan
 from sweeps.planning.runs import Run, Selection, outputs_of
+from sweeps.showing.preview import hours
 from sweeps.showing.view import View, make_view
 
 POLL_SECONDS = 2.0  # between looks at runs that others train
@@ -84,9 +86,9 @@ def _wait(home: Home, view: View, plan: Plan) -> bool:
 def announce(view: View, plan: Plan) -> None:
     """What is about to happen, in a line or two."""
     counts = ", ".join(f"{count} {state}" for state, count in sorted(plan.counts.items()))
-    view.event(f"sweep    {plan.name}: {len(plan.runs)} runs: {counts}")
+    view.event(f"sweep    {plan.name}: {counted(len(plan.runs), 'run')}: {counts}")
     if plan.packs:
-        estimate = f"about {plan.seconds / 60:.0f} min, estimated from {plan.speeds.source}"
-        view.event(f"plan     {len(plan.packs)} packs, {plan.workers} at a time: {estimate}")
+        estimate = f"about {hours(plan.seconds)}, estimated from {plan.speeds.source}"
+        view.event(f"plan     {counted(len(plan.packs), 'pack')}, {plan.workers} at a time: {estimate}")
     if plan.other_code:
         view.event(f"note     {len(plan.other_code)} finished runs were trained by other code: see the plan")

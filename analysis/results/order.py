@@ -70,11 +70,17 @@ def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
     notes = [
         "Above: the 95 % bootstrap interval of the difference is above 0. Over seeds: if the same tasks were trained "
         "with other seeds. Over tasks and seeds: if other tasks of this kind were chosen as well.",
-        f"Each of the {len(frame) // 2} pairs is tested by itself: of so many, a few may differ by chance.",
+        *_many(len(frame) // 2),
         *reference.explain(runs.done.env),
         *runs.notes,
     ]
     return Table(f"Significant differences ({runs.sweep})", header, rows, notes, frame)
+
+
+def _many(pairs: int) -> list[str]:
+    """What a reader of many tests has to know."""
+    many = f"Each of the {pairs} pairs is tested by itself: of so many, a few may differ by chance."
+    return [many] if pairs > 1 else []
 
 
 def _listed(numbers: list[str]) -> str:

@@ -12,7 +12,8 @@ from analysis.normalise import BESTS, CHOSEN, Reference
 from analysis.randoms import POLICIES
 from analysis.statistics import Strata, bootstrap_mean
 from analysis.store import Runs
-from analysis.writers import Table, counted, number, spread
+from analysis.writers import Table, number, spread
+from ppo.runs.words import counted
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "reference" / "table1.csv"
 FULL_LENGTH, PAPER_STEPS = 900_000, 1_000_000
@@ -89,10 +90,26 @@ def _notes(frame: pd.DataFrame, runs: Runs, reference: Reference) -> list[str]:
     ]
     if frame.low.notna().any():
         notes.append(INTERVAL.format(seeds=counted(seeds, "seed")))
+    notes += _blank(runs.done.env, frame, reference)
     longest = runs.frame.steps.max()
     if longest < FULL_LENGTH:
         notes.append(f"The longest of these runs took {longest:,.0f} steps, the paper's {PAPER_STEPS:,}.")
     return [*notes, *reference.explain(runs.done.env), *runs.notes]
+
+
+def _blank(envs: pd.Series, frame: pd.DataFrame, reference: Reference) -> list[str]:
+    """Why a reading has no score of settings that have one in the chosen reading."""
+    scored = frame[frame.score.notna()]
+    reasons: dict[str, list[str]] = {}
+    for random in POLICIES:
+        for best in BESTS:
+            if scored[f"{random}/{best}"].isna().any():
+                tasks = ", ".join(env for env in envs.unique() if not reference.spans(env, random, best))
+                reasons.setdefault(tasks, []).append(f"{random}/{best}")
+    return [
+        f"{', '.join(names)}: no score, since no result is above such a random policy, or there is none: {tasks}."
+        for tasks, names in reasons.items()
+    ]
 
 
 def by_task(runs: Runs) -> Table:

@@ -18,6 +18,7 @@ from ppo.runs.exits import Exit
 from ppo.runs.folder import RunFolder
 from ppo.runs.marker import marked_run
 from ppo.runs.states import ENDED, State, standing
+from ppo.runs.words import counted
 from sweeps.home import Home, PackFile
 from sweeps.launching import start
 from sweeps.launching.blame import Blame
@@ -172,7 +173,7 @@ class Pool:
     def _stop(self, why: str) -> None:
         self.stops_handled += 1
         if self.stops_handled == 1:
-            self.view.event(f"{why}: saving {len(self.active)} packs (again to kill them)")
+            self.view.event(f"{why}: saving {counted(len(self.active), 'pack')} (again to kill them)")
             self._signal(signal.SIGINT)
         else:
             self._signal(signal.SIGKILL)

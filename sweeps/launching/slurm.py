@@ -20,6 +20,7 @@ from typing import Any
 
 from ppo.errors import UserError
 from ppo.runs.exits import Exit
+from ppo.runs.words import counted
 from sweeps.home import Home, PackFile
 from sweeps.launching.launchers import Slurm
 from sweeps.launching.scheduler import Scheduler, ask, queue
@@ -88,7 +89,7 @@ def submit(home: Home, launcher: Slurm, packs: Sequence[PlannedPack]) -> None:
         files = [home.write_pack(pack.runs) for pack in chunk]
         jobs = _submit_array(home, launcher, files)
         home.add_jobs({job: [r.hash for r in pack.runs] for job, pack in zip(jobs, chunk, strict=True)})
-        print(f"submitted {len(jobs)} packs as job {jobs[0].partition('_')[0]}: {jobs[0]} to {jobs[-1]}")
+        print(f"submitted {counted(len(jobs), 'pack')} as job {jobs[0].partition('_')[0]}: {jobs[0]} to {jobs[-1]}")
 
 
 def chunks(packs: Sequence[PlannedPack], size: int) -> Iterator[Sequence[PlannedPack]]:

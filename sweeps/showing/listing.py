@@ -15,10 +15,11 @@ from ppo.config.flatten import flatten
 from ppo.config.identity import short
 from ppo.config.naming import setting_name
 from ppo.config.run import to_config
-from ppo.errors import UserError, did_you_mean, shown
+from ppo.errors import UserError, did_you_mean, shown, unknown
 from ppo.runs import published
 from ppo.runs.finding import run_folders
 from ppo.runs.states import ENDED, State, standing
+from ppo.runs.words import counted
 from sweeps.planning.runs import matches
 
 FOLLOW_SECONDS = 1.0
@@ -46,6 +47,7 @@ def list_runs(outputs: Path, filters: Sequence[str], columns: list[str]) -> List
     with_config = any(key not in COLUMNS for key in [*columns, *wanted])
     rows = [*(_of_folder(folder, with_config) for folder in run_folders(outputs)), *_published(outputs, with_config)]
     _check([*columns, *wanted], rows)
+    _check_states(wanted.get("state", []))
     return Listing(outputs, columns, [row for row in rows if all(_fits(row.get(k), v) for k, v in wanted.items())])
 
 
@@ -56,7 +58,7 @@ def print_aligned(found: Listing) -> None:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-    print(f"{len(rows)} runs in {found.outputs}")
+    print(f"{counted(len(rows), 'run')} in {found.outputs}")
 
 
 def write_csv(found: Listing, out: TextIO) -> None:
@@ -180,6 +182,13 @@ def _check(columns: Sequence[str], rows: Sequence[Row]) -> None:
         if column not in known and (rows or "." not in column):
             expected = f"expected {', '.join(COLUMNS)}, or a key of config.yaml"
             raise UserError(f"column {column} is unknown: {expected}.{did_you_mean(column, known)}")
+
+
+def _check_states(patterns: Sequence[str]) -> None:
+    """UserError for a state that no run can have."""
+    for pattern in patterns:
+        if not any(matches(pattern, state) for state in State):
+            raise unknown("state", pattern, State)
 
 
 # -- logs --------------------------------------------------------------------------------------------------------------

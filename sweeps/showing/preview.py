@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ppo.runs.states import State
+from ppo.runs.words import counted
 from sweeps.planning.plan import Plan, disk_free, disk_needed
 from sweeps.showing.watch import pack_title
 
@@ -19,7 +20,7 @@ MOST_ROWS = 40  # of a table
 def print_plan(console: Console, plan: Plan, outputs: Path) -> None:
     """Counts, settings, packs, time and disk."""
     labels = Counter(run.label for run in plan.runs)
-    console.print(f"{plan.name}: {len(plan.runs)} runs of {len(labels)} settings", style="bold")
+    console.print(f"{plan.name}: {counted(len(plan.runs), 'run')} of {counted(len(labels), 'setting')}", style="bold")
     for state in State:
         if count := plan.counts[state]:
             console.print(f"  {count:5} {state}")
@@ -33,8 +34,8 @@ def print_plan(console: Console, plan: Plan, outputs: Path) -> None:
     console.print(_packs(plan))
     total = sum(p.seconds for p in plan.packs)
     console.print(
-        f"{len(plan.packs)} packs, {plan.workers} at a time: {hours(plan.seconds)} ({hours(total)} of one core), "
-        f"estimated from {plan.speeds.source}"
+        f"{counted(len(plan.packs), 'pack')}, {plan.workers} at a time: {hours(plan.seconds)} "
+        f"({hours(total)} of one core), estimated from {plan.speeds.source}"
     )
     console.print(f"disk: about {disk_needed(plan) / 1e6:,.0f} MB of {disk_free(outputs) / 1e9:,.0f} GB free")
 
@@ -65,4 +66,6 @@ def _packs(plan: Plan) -> Table:
 
 def hours(seconds: float) -> str:
     """A duration for a plan."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
     return f"{seconds / 3600:.1f} h" if seconds >= 5400 else f"{seconds / 60:.0f} min"

@@ -15,6 +15,7 @@ from ppo.config.identity import short
 from ppo.console import clock, count
 from ppo.runs.row import RunRow
 from ppo.runs.states import Standing, State, standing
+from ppo.runs.words import counted
 from sweeps.launching.scheduler import ask_scheduler, job_of, reasons
 from sweeps.planning.catalogue import Catalogue
 from sweeps.planning.plan import facts
@@ -59,7 +60,7 @@ def read_status(found: Catalogue) -> Status:
 def render(status: Status) -> RenderableType:
     """A headline, one row per setting, who trains what, and what failed."""
     counts = ", ".join(f"{number} {state}" for state, number in sorted(status.counts.items()))
-    headline = Text(f"{status.name}: {len(status.rows)} runs: {counts}", style="bold")
+    headline = Text(f"{status.name}: {counted(len(status.rows), 'run')}: {counts}", style="bold")
     if status.driver:
         headline.append(f"  (run by process {status.driver.get('pid')} on {status.driver.get('host')})", style="")
     parts = [headline, _settings(status), _running(status), _lost(status), _failed(status)]

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ppo.console import clock
+from ppo.runs.words import counted
 from sweeps.showing.watch import PackLine
 
 PLAIN_SECONDS = 60.0  # between plain lines of progress
@@ -104,7 +105,7 @@ class LiveView:
 def headline(summary: Summary) -> str:
     """The sweep in one line."""
     failed = f", {summary.failed} failed" if summary.failed else ""
-    waiting = f", {summary.waiting} packs waiting" if summary.waiting else ""
+    waiting = f", {counted(summary.waiting, 'pack')} waiting" if summary.waiting else ""
     return f"{summary.name}: {summary.done} of {summary.runs} runs done{failed}{waiting}, {clock(summary.left)} left"
 
 

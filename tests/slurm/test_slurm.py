@@ -90,7 +90,7 @@ def test_a_smoke_sweep_on_slurm_preempted_and_killed_ends_with_the_local_bytes(t
     wait_until("the queue is empty", lambda: not squeue("--me"))
     counts = status(*store)["counts"]
     assert counts == {"done": 9, "lost": 3}, counts
-    assert "submitted 1 packs" in sweeps("run", *store, *slurm)
+    assert "submitted 1 pack " in sweeps("run", *store, *slurm)
     wait_until("the queue is empty again", lambda: not squeue("--me"))
     assert status(*store)["counts"] == {"done": 12}
     sweeps("status", *store)

@@ -67,7 +67,7 @@ def test_a_plan_for_a_person_has_counts_settings_packs_and_time(command: Sweeps,
     assert [line.split() for line in lines[4:8]] == [["setting", "runs"], ["Clip", "2"], ["None", "2"], ["KL", "2"]]
     assert lines[8].split() == ["pack", "runs", "minutes"]
     assert lines[9].startswith("InvertedPendulum-v5  3 settings")
-    assert lines[10].startswith("1 packs, 1 at a time: ")
+    assert lines[10].startswith("1 pack, 1 at a time: ")
     assert re.fullmatch(r"disk: about \d+ MB of [\d,]+ GB free", lines[11])
 
 

@@ -71,6 +71,12 @@ def test_tasks_that_a_setting_lacks_do_not_count(tmp_path: Path) -> None:
     assert np.allclose(frame.difference.abs(), 0.5)
 
 
+def test_one_pair_is_not_one_of_many(tmp_path: Path) -> None:
+    runs = runs_of(tmp_path, {"Better": ([8.0, 9.0],), "Worse": ([1.0, 2.0],)})
+    table = order.to_table(order.compute(runs, reference(runs)), runs, reference(runs))
+    assert not [note for note in table.notes if "pairs" in note]
+
+
 @pytest.mark.parametrize("scores", [{"A": ([1.0, 2.0],)}, {"A": ([1.0],), "B": ([100.0],)}])
 def test_one_setting_or_one_seed_cannot_be_compared(tmp_path: Path, scores: dict[str, tuple[list[float], ...]]) -> None:
     runs = runs_of(tmp_path, scores)

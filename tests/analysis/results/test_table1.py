@@ -47,6 +47,17 @@ def cells(runs: Runs, label: str = CLIP) -> dict[str, str]:
     return dict(zip(table.header, row, strict=True))
 
 
+def test_a_reading_in_which_nothing_beats_the_random_policy_is_a_hyphen_and_a_note() -> None:
+    uniform = {"Hopper": 0.0, "Reacher": 5.0}  # above every result on Reacher
+    reference = REFERENCE._replace(random=REFERENCE.random | {"uniform": uniform})
+    runs = made()
+    table = to_table(compute(runs, reference), runs, reference)
+    assert [row[-2:] for row in table.rows] == [["-", "-"]] * 2
+    (note,) = [note for note in table.notes if note.startswith("uniform/run, uniform/setting: no score")]
+    assert note.endswith(": Reacher.")
+    assert not [note for note in to_table(compute(runs, REFERENCE), runs, REFERENCE).notes if "no score" in note]
+
+
 # -- every cell --------------------------------------------------------------------------------------------------------
 
 

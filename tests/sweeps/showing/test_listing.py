@@ -66,6 +66,20 @@ def test_the_table_ends_with_how_many_runs_it_shows(
     assert len(lines) == 1 + 4 + 1
 
 
+def test_one_run_is_one_run_not_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_done(tmp_path / "runs" / "Task-v0" / "ppo" / f"seed-0-{0:012x}")
+    assert main(["ls", f"outputs={tmp_path}"]) == 0
+    assert capsys.readouterr().out.endswith(f"\n1 run in {tmp_path}\n")
+
+
+@pytest.mark.parametrize(("states", "status"), [("faild", 2), ("done,faild", 2), ("f*", 0), ("queued,lost", 0)])
+def test_a_state_that_no_run_can_have_is_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], states: str, status: int
+) -> None:
+    assert main(["ls", f"state={states}", f"outputs={tmp_path}"]) == status
+    assert ("Did you mean failed?" in capsys.readouterr().err) == (status == 2)
+
+
 def test_a_store_without_runs_is_an_empty_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", f"outputs={tmp_path}"]) == 0
     assert f"0 runs in {tmp_path}" in capsys.readouterr().out
