@@ -304,6 +304,14 @@ def test_a_working_directory_that_is_gone_is_one_sentence(tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
+def test_a_reader_of_a_table_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    command = f'"{sys.executable}" -m analysis table1 | true; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, env=environment(), cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(script: Path, tmp_path: Path) -> None:
     command = f'"{script}" --help | head -1; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(
