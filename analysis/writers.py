@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from rich.table import Table as Drawn
 from rich.text import Text
 
 WIDE = 400  # columns of a pipe
+NUMBER = re.compile(r"[-+]?\d|$|-( |$)|none$|-?inf|nan")  # how a cell of numbers begins
 
 
 class Table(NamedTuple):
@@ -34,11 +36,6 @@ def number(value: float | None, digits: int = 2) -> str:
     return "-" if value is None or pd.isna(value) else f"{value:.{digits}f}"
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 seed`, `3 seeds`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def score(value: float | None) -> str:
     """A raw score, with a digit after the point where it is small."""
     return number(value, 1 if value is None or pd.isna(value) or abs(value) < 100 else 0)
@@ -52,9 +49,16 @@ def spread(mean: float, deviation: float, done: int, declared: int) -> str:
     return shown + (f" ({done}/{declared})" if done < declared else "")
 
 
+def worded(table: Table) -> list[bool]:
+    """Which columns are of words: the first, and those of which no cell begins as a number or says that it is none."""
+    columns = list(zip(*table.rows, strict=True)) or [("",)] * len(table.header)
+    return [i == 0 or not any(map(NUMBER.match, cells)) for i, cells in enumerate(columns)]
+
+
 def markdown(table: Table) -> str:
     """For a page of documentation."""
-    lines = [f"**{table.title}**", "", _bar(table.header), "|---" + "|---:" * (len(table.header) - 1) + "|"]
+    rules = ["---" if of_words else "---:" for of_words in worded(table)]
+    lines = [f"**{table.title}**", "", _bar(table.header), f"|{'|'.join(rules)}|"]
     lines += [_bar(row) for row in table.rows]
     return "\n".join([*lines, "", *(note + "  " for note in table.notes)]).rstrip() + "\n"
 
@@ -65,7 +69,7 @@ def latex(table: Table) -> str:
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{_tex(' '.join([table.title + '.', *table.notes]))}}}",
-        r"\begin{tabular}{l" + "r" * (len(table.header) - 1) + "}",
+        r"\begin{tabular}{" + "".join("l" if of_words else "r" for of_words in worded(table)) + "}",
         r"\toprule",
         _tex_row(table.header),
         r"\midrule",
@@ -111,8 +115,8 @@ def print_table(table: Table, console: Console | None = None) -> None:
     """Print it for a person; into a pipe, every row is one line."""
     console = console or _Results(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
     drawn = Drawn(box=None, pad_edge=False)
-    for i, name in enumerate(table.header):
-        drawn.add_column(Text(name), justify="right" if i else "left")
+    for name, of_words in zip(table.header, worded(table), strict=True):
+        drawn.add_column(Text(name), justify="left" if of_words else "right")
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     console.print(Text(table.title, style="bold"))

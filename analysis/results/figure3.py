@@ -55,6 +55,11 @@ def _curve(runs: Runs, run: str) -> pd.Series:
     return pd.Series({point.step: point.ret for point in runs.read(run).curve}, dtype=float)
 
 
+def unit(frame: pd.DataFrame) -> tuple[float, str]:
+    """How many steps are 1 on the horizontal axis, and what that is called; millions where the paper's marks can be."""
+    return (1e6, "million steps") if frame.step.max() >= FULL_LENGTH / 10 else (1e3, "thousand steps")
+
+
 @house_style()
 def draw(frame: pd.DataFrame) -> Figure:
     """One panel per task: mean over seeds, band from the lowest to the highest, the paper's end values as marks."""
@@ -62,17 +67,17 @@ def draw(frame: pd.DataFrame) -> Figure:
     columns = min(4, len(envs))
     rows, below = -(-len(envs) // columns), 0.17 * -(-len(labels) // LEGEND_COLUMNS)
     figure, axes = subplots(rows, columns, (max(7.0, 2.7 * columns), max(2.6, 2.1 * rows) + below))
-    paper = paper_scores()
+    paper, (size, name) = paper_scores(), unit(frame)
     entries: dict[str, Artist] = {}
     for axis, env in zip(axes.flat, envs, strict=False):
         for i, label in enumerate(labels):
             part, style = frame[(frame.env == env) & (frame.label == label)], line_style(i)
-            (line,) = axis.plot(part.step / 1e6, part["mean"], **style)
+            (line,) = axis.plot(part.step / size, part["mean"], **style)
             entries.setdefault(label, line)
-            axis.fill_between(part.step / 1e6, part.low, part.high, color=style["color"], alpha=0.2, linewidth=0)
+            axis.fill_between(part.step / size, part.low, part.high, color=style["color"], alpha=0.2, linewidth=0)
             for mark in _mark_paper(axis, paper_end(paper, label, env), part, style["color"]):
                 entries.setdefault("the paper's, same colour", mark)
-        axis.set(xlabel="million steps", ylabel="return")
+        axis.set(xlabel=name, ylabel="return")
         title(axis, env)
         _squeeze(axis, frame[frame.env == env])
     for axis in list(axes.flat)[len(envs) :]:

@@ -57,21 +57,22 @@ def to_html(runs: Runs, reference: Reference) -> str:
 
 
 def _cells(table: writers.Table) -> dict[str, Any]:
-    return {"title": table.title, "header": table.header, "rows": table.rows, "notes": table.notes}
+    shown = {"title": table.title, "header": table.header, "rows": table.rows, "notes": table.notes}
+    return shown | {"words": writers.worded(table)}
 
 
 @house_style()
 def _curves(runs: Runs) -> str:
     """Figure 3 with a number behind each mark."""
     frame = figure3.compute(runs)
-    figure = figure3.draw(frame)
+    figure, size = figure3.draw(frame), figure3.unit(frame)[0]
     titles = {}
     for axis, env in zip(figure.axes, frame.env.unique(), strict=False):
         for i, label in enumerate(frame.label.unique()):
             part = frame[(frame.env == env) & (frame.label == label)]
             part = part.iloc[:: max(1, len(part) // HOVER_POINTS)]
             name = f"hover-{env}-{i}"
-            axis.scatter(part.step / 1e6, part["mean"], s=30, alpha=0, zorder=10, gid=name)  # above the lines
+            axis.scatter(part.step / size, part["mean"], s=30, alpha=0, zorder=10, gid=name)  # above the lines
             titles[name] = [
                 f"{env}, {label}, step {row.step:,}: {writers.score(row['mean'])} "
                 f"({writers.score(row.low)} to {writers.score(row.high)}, {row.seeds} seeds)"

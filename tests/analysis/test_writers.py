@@ -13,7 +13,19 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from analysis.writers import FORMATS, Table, csv, html_table, latex, markdown, number, print_table, score, to_json
+from analysis.writers import (
+    FORMATS,
+    Table,
+    csv,
+    html_table,
+    latex,
+    markdown,
+    number,
+    print_table,
+    score,
+    to_json,
+    worded,
+)
 
 TINY = Table(
     title="Table 0",
@@ -121,8 +133,18 @@ def test_every_file_ends_with_one_newline(kind: str) -> None:
 # -- escaping ----------------------------------------------------------------------------------------------------------
 
 
+def test_columns_of_words_are_aligned_left_and_those_of_numbers_right() -> None:
+    rows = [["Clip", "Hopper-v5", "-", "none", "- (0/3)"], ["None", "2D task", "-0.1", "1, 2", "- (0/3)"]]
+    assert worded(TINY._replace(header=["a"] * 5, rows=rows)) == [True, False, False, False, False]
+    rows[1][1] = "Walker2d-v5"
+    table = TINY._replace(header=["a"] * 5, rows=rows)
+    assert worded(table) == [True, True, False, False, False]
+    assert r"\begin{tabular}{llrrr}" in latex(table)
+    assert worded(TINY._replace(rows=[])) == [True, False, False]
+
+
 def test_a_bar_in_a_cell_is_no_column_of_markdown() -> None:
-    assert markdown(table_of("a|b")).splitlines()[2:5] == [r"| a\|b | a\|b |", "|---|---:|", r"| a\|b | a\|b |"]
+    assert markdown(table_of("a|b")).splitlines()[2:5] == [r"| a\|b | a\|b |", "|---|---|", r"| a\|b | a\|b |"]
 
 
 @pytest.mark.parametrize(

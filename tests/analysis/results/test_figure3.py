@@ -115,6 +115,12 @@ def test_a_line_is_the_mean_against_million_steps_and_its_band_is_lowest_to_high
     assert (band[:, 1].min(), band[:, 1].max()) == (1.0, 3.0)
 
 
+def test_short_runs_are_drawn_against_thousand_steps() -> None:
+    frame = frame_of("Hopper-v5")
+    (axis,) = panels(draw(frame.assign(step=frame.step // 100)))
+    assert (axis.get_xlabel(), list(axis.lines[0].get_xdata())) == ("thousand steps", [5.0, 10.0])
+
+
 def test_the_papers_end_value_is_a_mark_at_the_last_step() -> None:
     (axis,) = panels(draw(frame_of("Hopper-v5", labels=(CLIP, "TRPO of 2017", "Clipping, epsilon = 0.1"))))
     assert marks(axis) == [2330.0, 2100.0]
