@@ -90,11 +90,22 @@ def _notes(frame: pd.DataFrame, runs: Runs, reference: Reference) -> list[str]:
     ]
     if frame.low.notna().any():
         notes.append(INTERVAL.format(seeds=counted(seeds, "seed")))
-    notes += _blank(runs.done.env, frame, reference)
+    notes += [*_untrained(runs), *_blank(runs.done.env, frame, reference)]
     longest = runs.frame.steps.max()
     if longest < FULL_LENGTH:
         notes.append(f"The longest of these runs took {longest:,.0f} steps, the paper's {PAPER_STEPS:,}.")
     return [*notes, *reference.explain(runs.done.env), *runs.notes]
+
+
+def _untrained(runs: Runs) -> list[str]:
+    """Which settings have no finished run on some of their tasks, so that their score is the mean of fewer tasks."""
+    notes = []
+    for label, group in runs.frame.groupby("label", sort=False):
+        tasks, trained = set(group.env), set(group[group.state == "done"].env)
+        if trained and (missing := sorted(tasks - trained)):
+            have = f"{len(trained)} of {len(tasks)} tasks"
+            notes.append(f"{label}: the score is the mean of {have}, since no run is done on {', '.join(missing)}.")
+    return notes
 
 
 def _blank(envs: pd.Series, frame: pd.DataFrame, reference: Reference) -> list[str]:

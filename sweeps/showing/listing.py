@@ -216,7 +216,8 @@ def find(run: str, outputs: Path) -> Path:
     found = [folder for folder in run_folders(outputs) if name in folder.name]
     if len(found) != 1:
         some = ", ".join(folder.name for folder in found[:5]) or "none"
-        raise UserError(f"run {run} is ambiguous or unknown: expected one folder of {outputs}, found {some}.")
+        how = "ambiguous" if found else "unknown"
+        raise UserError(f"run {run} is {how}: expected one folder of {outputs}, found {some}.")
     return found[0]
 
 

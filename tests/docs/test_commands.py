@@ -64,6 +64,6 @@ def test_a_sweep_that_is_shown_can_be_planned(words: str, capsys: pytest.Capture
 
 @pytest.mark.slow
 def test_the_analyses_that_are_shown_work_on_the_published_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = commands("ppo-analysis", without="publish")
+    shown = [words for words in commands("ppo-analysis", without="publish") if "mine.yaml" not in words]
     for words in sorted(shown, key=lambda words: "--reference" in words):  # a reference is frozen by another command
         assert (analysis(shlex.split(words)), capsys.readouterr().err) == (0, ""), words

@@ -275,3 +275,12 @@ def test_a_task_with_missing_runs_says_how_many_it_has() -> None:
 def test_a_task_without_a_finished_run_and_one_that_was_not_declared_look_different() -> None:
     rows = [run_of("A", "Hopper", 0, 1.0), run_of("A", "Reacher", 0, None), run_of("B", "Hopper", 0, 2.0)]
     assert by_task(runs_of(rows)).rows == [["A", "1.0 (n=1)", "- (0/1)"], ["B", "2.0 (n=1)", "-"]]
+
+
+def test_a_score_of_fewer_tasks_than_were_declared_says_so() -> None:
+    runs = made(missing=((CLIP, "Hopper", 0), (CLIP, "Hopper", 1)))
+    notes = to_table(compute(runs, REFERENCE), runs, REFERENCE).notes
+    (note,) = [note for note in notes if note.startswith(CLIP)]
+    assert "1 of 2 tasks" in note
+    assert "Hopper" in note
+    assert not [note for note in to_table(compute(made(), REFERENCE), made(), REFERENCE).notes if "of 2 tasks" in note]

@@ -13,7 +13,7 @@ import pytest
 from ppo.runs.terminal import prepare_streams
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("ppo --help", "sweeps plan smoke", "analysis figure1 --out figures")
+COMMANDS = ("ppo --help", "sweeps plan smoke", "analysis table3 --out tables")
 
 
 def test_what_cannot_be_encoded_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
