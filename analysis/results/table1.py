@@ -92,7 +92,7 @@ def _notes(frame: pd.DataFrame, runs: Runs, reference: Reference) -> list[str]:
         notes.append(INTERVAL.format(seeds=counted(seeds, "seed")))
     notes += [*_untrained(runs), *_blank(runs.done.env, frame, reference)]
     longest = runs.frame.steps.max()
-    if longest < FULL_LENGTH:
+    if longest < FULL_LENGTH and frame.paper.notna().any():
         notes.append(f"The longest of these runs took {longest:,.0f} steps, the paper's {PAPER_STEPS:,}.")
     return [*notes, *reference.explain(runs.done.env), *runs.notes]
 
