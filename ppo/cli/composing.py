@@ -25,6 +25,9 @@ def runs_of(options: argparse.Namespace) -> list[list[str]]:
     if ours != options.overrides:
         theirs = next(o for o in options.overrides if is_hydras(o))
         raise UserError(f"{theirs} has no effect on a single run: add -m.")
+    given = {override.key_or_group: override.input_line for override in parse(ours)}
+    if {"outputs", "run_dir"} <= set(given):
+        raise UserError(f"{given['outputs']} has no effect: {given['run_dir']} is the run's folder.")
     return [ours]
 
 

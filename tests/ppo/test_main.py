@@ -49,6 +49,7 @@ MISTAKES = {
     "seed=1.5": ["seed=1.5", "integer"],
     "surrogate": ["surrogate", "key=value"],
     "compile=perhaps": ["compile=perhaps", "auto or true or false"],
+    "run_dir=here": ["outputs=", "no effect", "run_dir=here"],
 }
 
 
@@ -57,10 +58,10 @@ def test_a_mistake_gets_one_sentence_and_exit_2_and_starts_nothing(
     arguments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*arguments.split(), f"outputs={tmp_path / 'store'}"]) == 2
-    told = capsys.readouterr()
-    assert len(told.err.splitlines()) == 1
-    assert all(part in told.err for part in MISTAKES[arguments]), told.err
-    assert told.out == ""
+    printed = capsys.readouterr()
+    assert len(printed.err.splitlines()) == 1
+    assert all(part in printed.err for part in MISTAKES[arguments]), printed.err
+    assert printed.out == ""
     assert not (tmp_path / "store").exists()
 
 

@@ -17,7 +17,7 @@ from ppo.config.compose import compose
 from ppo.config.identity import essence, run_hash
 from ppo.config.registry import Registry
 from ppo.config.run import to_config, to_mapping
-from ppo.config.schema import PER_RUN, Added, Positive, defaults, hints
+from ppo.config.schema import EXECUTION, PER_RUN, Added, Positive, defaults, hints
 from ppo.errors import UserError
 from ppo.learning.surrogates.base import Surrogate
 
@@ -185,3 +185,24 @@ def test_one_class_is_one_choice(registry: Registry[Any]) -> None:
     with pytest.raises(UserError, match="my_lab/one already"):
         registry("my_lab/other")(One)
     assert One.name == "my_lab/one"
+
+
+def test_a_field_that_only_says_how_fast_is_no_part_of_what_a_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    choices.surrogate.names()
+    monkeypatch.setattr(choices.surrogate, "_choices", dict(choices.surrogate._choices))
+    monkeypatch.setattr(choices.surrogate, "_built", {})
+
+    @choices.surrogate("my_lab/batched")
+    @dataclass(frozen=True)
+    class Batched(Surrogate):
+        width: Annotated[Positive, PER_RUN]
+        chunk: Annotated[Positive, EXECUTION]
+
+    plain = to_mapping(compose())
+    runs = [
+        to_config(plain | {"surrogate": {"name": "my_lab/batched", "width": width, "chunk": chunk}})
+        for width, chunk in ((1, 1), (1, 2), (2, 1))
+    ]
+    assert [run.surrogate.chunk for run in runs] == [1, 2, 1]
+    assert essence(runs[0])["surrogate"] == {"name": "my_lab/batched", "width": 1.0}
+    assert run_hash(runs[0]) == run_hash(runs[1]) != run_hash(runs[2])

@@ -28,6 +28,7 @@ def test_what_is_closed_takes_everything(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sys, "stdout", None)
     prepare_streams()
     print("nobody reads this")
+    assert sys.stdout.writable()
     sys.stdout.close()
 
 
