@@ -4,7 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest -n 2 --dist worksteal
 
-.PHONY: help demo test test-fast test-all check bench clean
+.PHONY: help demo test test-fast test-all check bench attack clean
 
 help:
 	@echo "make demo       a small sweep, its table and its report, in outputs/demo, in about a minute"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-all   the whole test suite, then the fast tests on the other supported Pythons of this machine"
 	@echo "make check      ruff and mypy"
 	@echo "make bench      measure speed against peers"
+	@echo "make attack     try to break it, in minutes; FULL=1 as docs/reliability.md has it, in an hour or two"
 	@echo "make clean      remove .venv, builds and caches; outputs stay"
 	@echo "Each makes .venv and installs what it needs. PYTHON=python3.12 chooses another Python."
 
@@ -29,9 +30,9 @@ demo: $(VENV)/installed
 	@echo "  ppo --help                              every choice and key"
 
 # The workers of pytest are the parallelism: one thread each.
-test test-fast test-all: export OMP_NUM_THREADS = 1
-test test-fast test-all: export MKL_NUM_THREADS = 1
-test test-fast test-all: export OPENBLAS_NUM_THREADS = 1
+test test-fast test-all attack: export OMP_NUM_THREADS = 1
+test test-fast test-all attack: export MKL_NUM_THREADS = 1
+test test-fast test-all attack: export OPENBLAS_NUM_THREADS = 1
 test: $(VENV)/installed-dev
 	$(PYTEST)
 
@@ -47,6 +48,9 @@ check: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-bench
 	$(PY) -m tests.bench
+
+attack: $(VENV)/installed-dev
+	$(PY) -m tests.attack $(if $(FULL),--full)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
