@@ -5,7 +5,7 @@ Arrays run over lanes L (the runs of a pack) and actors N (the paper's parallel 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -41,6 +41,15 @@ class Spec(NamedTuple):
     action: Actions
 
 
+class Game(NamedTuple):
+    """A finished game: what a score counts, where an episode of learning is only a part of it, such as one life."""
+
+    lane: int
+    actor: int
+    ret: float  # undiscounted raw return of the whole game
+    length: int  # steps
+
+
 class Step(NamedTuple):
     """What one lock-step of all environments returns. Episodes that ended have already been reset."""
 
@@ -49,6 +58,16 @@ class Step(NamedTuple):
     terminated: Bools  # [L, N] the task ended the episode
     truncated: Bools  # [L, N] the time limit ended it
     final_obs: Obs  # [L, N, *obs] the observation before any reset
+    ended: Sequence[Game] | None = None  # games that this step finished; None: every episode that ended is one
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that has a row for each lane and actor, by name."""
+        return {name: rows for name, rows in self._asdict().items() if name != "ended"}
+
+    def copy(self) -> Step:
+        """The same step in arrays of its own."""
+        return self._replace(**{name: rows.copy() for name, rows in self.arrays.items()})
 
 
 class LockStep(Protocol):

@@ -49,7 +49,7 @@ class Clocks:
         self.episode += over
         self.time[over] = 0
         step = Step(self.look(), reward, over & (self.episode % 2 == 0), over & (self.episode % 2 == 1), final_obs)
-        for new, old in zip(step, self.last, strict=True):
+        for new, old in zip(step.arrays.values(), self.last.arrays.values(), strict=True):
             new[~self.active] = old[~self.active]
         self.last = step
         return step

@@ -47,7 +47,7 @@ class GymnasiumLockStep:
 
     def step(self, action: Floats) -> Step:
         """Advance every active actor by one action [L, N, action], sent unclipped ([L, N, 1] choices if discrete)."""
-        step = Step._make(rows.copy() for rows in self._last)
+        step = self._last.copy()
         for lane, actor in np.argwhere(self._active).tolist():
             if lane in self.failures:  # of this very step
                 continue
@@ -82,7 +82,7 @@ class GymnasiumLockStep:
         """Start new episodes in one lane, the same ones for the same state; returns their obs [N, obs]."""
         for generator, saved in zip(self._generators[lane], state["generators"], strict=True):
             generator.bit_generator.state = saved
-        self._last = Step._make(rows.copy() for rows in self._last)
+        self._last = self._last.copy()
         self._start_lane(lane, self._last.obs)
         return self._last.obs[lane].copy()
 

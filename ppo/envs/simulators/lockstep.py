@@ -94,7 +94,7 @@ class MujocoLockStep:
             obs = obs.copy()  # where an idle lane's last episode ended, it differs from final_obs
         step = Step(obs, reward.reshape(grid), terminated.reshape(grid), truncated.reshape(grid), final_obs)
         for rows in self._idle:
-            for new, old in zip(step, self._last, strict=True):
+            for new, old in zip(step.arrays.values(), self._last.arrays.values(), strict=True):
                 _flat(new)[rows] = _flat(old)[rows]
         self._last = step
         return step
@@ -123,7 +123,7 @@ class MujocoLockStep:
             "physics": torch.from_numpy(physics),
             "clock": [int(self._clock[index]) for index in actors],
             "generators": [self._generators[index].bit_generator.state for index in actors],
-            "last": {name: torch.from_numpy(rows[lane].copy()) for name, rows in self._last._asdict().items()},
+            "last": {name: torch.from_numpy(rows[lane].copy()) for name, rows in self._last.arrays.items()},
         }
 
     def set_state(self, lane: int, state: dict[str, Any]) -> None:
@@ -135,8 +135,8 @@ class MujocoLockStep:
         # What MuJoCo derives from the state (xpos, qfrc_constraint) stays old until the next step. Nobody looks at it
         # before: a reward compares coordinates only, and the last observation is restored as it was.
         self._now = self._look()
-        self._last = Step._make(rows.copy() for rows in self._last)
-        for name, rows in self._last._asdict().items():
+        self._last = self._last.copy()
+        for name, rows in self._last.arrays.items():
             rows[lane] = state["last"][name].numpy()
 
     def _of(self, lane: int) -> range:

@@ -120,7 +120,7 @@ def streams() -> list[Any]:
 
 def test_what_was_returned_never_changes_afterwards() -> None:
     env = started("Foreign-v0")
-    kept = [(rows, rows.copy()) for _ in range(5) for rows in still(env)]
+    kept = [(rows, rows.copy()) for _ in range(5) for rows in still(env).arrays.values()]
     assert all(np.array_equal(rows, before) for rows, before in kept)
 
 

@@ -117,11 +117,11 @@ def test_a_lane_that_is_not_active_never_changes() -> None:
     suite.reset()
     actions = random_actions(suite, 30, 3, 1)
     before = suite.step(actions[0])
-    kept = [(rows, rows.copy()) for rows in before]
+    kept = [(rows, rows.copy()) for rows in before.arrays.values()]
     suite.set_active(np.array([[True], [False], [True]]))
     for action in actions:
         step = suite.step(action)
-        for rows, old in zip(step, before, strict=True):
+        for rows, old in zip(step.arrays.values(), before.arrays.values(), strict=True):
             np.testing.assert_array_equal(rows[1], old[1])
         assert not np.array_equal(step.obs[0], before.obs[0])
     assert all(np.array_equal(rows, copied) for rows, copied in kept)  # returned arrays never change afterwards

@@ -43,7 +43,7 @@ def random_actions(env: LockStep, steps: int) -> Floats:
 
 
 def assert_same_bits(ours: Step, theirs: Step, at: Bools) -> None:
-    for name, a, b in zip(Step._fields, ours, theirs, strict=True):
+    for (name, a), b in zip(ours.arrays.items(), theirs.arrays.values(), strict=True):
         assert a[at].tobytes() == b[at].tobytes(), name
 
 
