@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.command import OUT, Call, Command
+from analysis.grouping import by_cell
 from analysis.store import Runs
 from analysis.writers import Table, number, score
 from ppo.errors import UserError
@@ -60,7 +61,7 @@ def published() -> pd.DataFrame:
 def compute(runs: Runs) -> pd.DataFrame:
     """A row per game and setting: mean score over seeds, runs behind it and runs declared."""
     rows = []
-    for (env, label), group in runs.frame.groupby(["env", "label"], sort=False):
+    for (label, env), group in by_cell(runs.frame):
         done = group[(group.state == "done") & group.score.notna()].score.astype(float)
         rows.append({"game": env, "label": label, "score": done.mean(), "done": len(done), "declared": len(group)})
     return pd.DataFrame(rows).sort_values("game", kind="stable", ignore_index=True)
