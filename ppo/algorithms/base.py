@@ -52,6 +52,7 @@ class Algorithm(Protocol):
     takes_surrogate: ClassVar[bool] = False
     whole_episodes: ClassVar[bool] = False  # iterations end with episodes, so that their length is not known before
     columns: ClassVar[tuple[str, ...]] = ()  # of updates.csv, beyond the common ones
+    weights_per_actor: ClassVar[bool] = False  # whether each actor has weights of its own
     summed: ClassVar[tuple[str, ...]] = ("skipped",)  # columns added up over the updates of an iteration, not averaged
     num_actors: int  # N: parallel actors of one run
     policy_scale: float  # norm of the initial weights of each output of the policy

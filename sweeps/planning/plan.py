@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppo.config.run import Config
+from ppo.memory import check_memory
 from ppo.runs.provenance import code_hashes
 from ppo.runs.states import TO_TRAIN, Standing, State, standing
-from sweeps.launching.launchers import Launcher
+from sweeps.launching.launchers import Launcher, Slurm
 from sweeps.launching.scheduler import Scheduler
 from sweeps.planning.packing import Pace, PlannedPack, cut, makespan
 from sweeps.planning.runs import Run
@@ -60,6 +61,15 @@ def is_other_code(config: Config, result: Mapping[str, Any]) -> bool:
     if not isinstance(recorded, Mapping):
         return True
     return any(recorded.get(part) != code for part, code in code_hashes(config).items())
+
+
+def check_fit(runs: Sequence[Run], launcher: Launcher) -> None:
+    """UserError if a run that has no result yet needs more memory than there is where it would be trained."""
+    available = round(launcher.memory_gb * 1e9) if isinstance(launcher, Slurm) else None
+    unlike = {(run.config.env, run.config.network, run.config.algorithm): run for run in runs}
+    for run in unlike.values():
+        if not (run.folder / "result.json").exists():
+            check_memory(run.config, available)
 
 
 def make_plan(

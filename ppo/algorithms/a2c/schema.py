@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ppo.algorithms.base import Algorithm, Batching, lam_without_effect, product
 from ppo.config import choices
-from ppo.config.schema import GAUSSIAN, PER_RUN, PER_RUN_IF_SET, Count, Finite, Fraction, NonNegative, Positive
+from ppo.config.schema import (
+    GAUSSIAN,
+    PER_RUN,
+    PER_RUN_IF_SET,
+    Count,
+    Fraction,
+    LogStd,
+    Loops,
+    NonNegative,
+    Positive,
+    Scale,
+)
 from ppo.data import PackSpec
 
 if TYPE_CHECKING:
@@ -27,11 +38,11 @@ class A2C(Algorithm):
 
     horizon: Count
     num_actors: Count
-    updates: Count
+    updates: Loops
     time_limit: Literal["terminal", "bootstrap"]
     gamma: Annotated[Fraction, PER_RUN]
     lam: Annotated[Fraction, PER_RUN]
-    lr: Annotated[Positive, PER_RUN]
+    lr: Annotated[Scale, PER_RUN]
     lr_schedule: Annotated[Literal["constant", "linear"], PER_RUN]
     rms_decay: Annotated[Fraction, PER_RUN]
     rms_epsilon: Annotated[Positive, PER_RUN]
@@ -40,8 +51,8 @@ class A2C(Algorithm):
     max_grad_norm: Annotated[Positive | None, PER_RUN_IF_SET]
     trust_region: Annotated[Positive | None, PER_RUN]
     average_decay: Annotated[Fraction, PER_RUN]
-    policy_scale: Positive
-    log_std: Annotated[Finite, GAUSSIAN]
+    policy_scale: Scale
+    log_std: Annotated[LogStd, GAUSSIAN]
     normalize_obs: bool
 
     @property

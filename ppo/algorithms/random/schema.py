@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from ppo.algorithms.base import Algorithm, Batching, product
 from ppo.config import choices
-from ppo.config.schema import GAUSSIAN, Count, Finite, Positive
+from ppo.config.schema import GAUSSIAN, Count, LogStd, Scale
 from ppo.data import Filtering, PackSpec
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class Random(Algorithm):
     policy: Literal["untrained", "uniform"]
     horizon: Count
     num_actors: Count
-    policy_scale: Positive
-    log_std: Annotated[Finite, GAUSSIAN]
+    policy_scale: Scale
+    log_std: Annotated[LogStd, GAUSSIAN]
 
     @property
     def batch(self) -> Batching:

@@ -62,9 +62,9 @@ GOLDEN = [
         "02dfe1076c7b84749ed33ab804f6612cba866fb0cb0e09d7de2104ac1d1b961b",
     ),
     (
-        "seed=123456789012345678901234567890 algorithm.lr=1e-300 algorithm.c2=0.1 "
+        "seed=123456789012345678901234567890 algorithm.lr=1e-30 algorithm.c2=0.1 "
         "algorithm.max_grad_norm=0.5 algorithm.value_clip=1e22",
-        "b320e384ab4b7a1f3539b810d0b02888a603f7fcb050cb808fc5c8b92934ea21",
+        "fe27262160fd168641fef50e7d97f830f8e6af0b53c561cf2385462a2b53d794",
     ),
     (
         "algorithm.lr=0.30000000000000004 algorithm.log_std=-0.0 algorithm.normalize_adv=minibatch "
