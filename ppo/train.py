@@ -14,6 +14,7 @@ import torch
 from ppo.config.identity import pack_key
 from ppo.config.run import Config
 from ppo.errors import invalid
+from ppo.learning import compilers
 from ppo.learning.compiling import has_compiler, wants_compile
 from ppo.memory import check_memory
 from ppo.runs.checkpoints import NEWEST, PREVIOUS
@@ -109,6 +110,7 @@ def _packs(members: Sequence[Member]) -> list[list[Member]]:
 @contextmanager
 def _signals() -> Iterator[Callable[[], bool]]:
     """While open, the first SIGINT or SIGTERM is noted for the next safe point; a second one takes effect at once."""
+    compilers.allow()
     noted: list[int] = []
     before: dict[int, Any] = {}
 
@@ -117,9 +119,13 @@ def _signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
     def note(number: int, _frame: object) -> None:
+        if noted:
+            restore()
+            compilers.kill()
+            signal.raise_signal(number)
+            return
         noted.append(number)
         log.warning("stopping: saving at the end of this iteration (again to stop at once)")
-        restore()
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):

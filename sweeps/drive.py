@@ -93,3 +93,5 @@ def announce(view: View, plan: Plan) -> None:
         view.event(f"plan     {counted(len(plan.packs), 'pack')}, {plan.workers} at a time: {estimate}")
     if plan.other_code:
         view.event(f"note     {len(plan.other_code)} finished runs were trained by other code: see the plan")
+    if plan.begun_by_other_code:
+        view.event(f"note     {len(plan.begun_by_other_code)} interrupted runs were begun by other code: see the plan")

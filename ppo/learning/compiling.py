@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ppo.config.run import Config
+from ppo.learning import compilers
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,10 @@ def has_compiler() -> bool:
 
 def compiled(function: Callable[..., Any], enabled: bool) -> Callable[..., Any]:
     """`function`, fused by torch.compile if enabled."""
-    return torch.compile(function, dynamic=False, options=OPTIONS) if enabled else function
+    if not enabled:
+        return function
+    compilers.shield()
+    return torch.compile(function, dynamic=False, options=OPTIONS)
 
 
 def unguarded(enabled: bool) -> AbstractContextManager[object]:

@@ -45,6 +45,12 @@ class Plan(NamedTuple):
         return [r for r in self.of(State.DONE) if is_other_code(r.config, self.standings[r.hash].result)]
 
     @property
+    def begun_by_other_code(self) -> list[Run]:
+        """Interrupted runs that a different version of the code that they use has begun."""
+        begun = [(run, self.standings[run.hash].status) for run in self.of(State.PLANNED, State.LOST, State.UNKNOWN)]
+        return [run for run, status in begun if status.get("code") and is_other_code(run.config, status)]
+
+    @property
     def seconds(self) -> float:
         """Estimated wall time."""
         return makespan(self.packs, self.workers)
@@ -102,6 +108,7 @@ def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:
         "outputs": str(outputs),
         "counts": {str(state): count for state, count in sorted(plan.counts.items())},
         "other_code": [run.hash for run in plan.other_code],
+        "begun_by_other_code": [run.hash for run in plan.begun_by_other_code],
         "runs": [run.row.to_json() | facts(plan.standings[run.hash]) for run in plan.runs],
         "packs": [{"runs": [r.hash for r in p.runs], "seconds": round(p.seconds, 1)} for p in plan.packs],
         "workers": plan.workers,
