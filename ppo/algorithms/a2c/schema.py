@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ppo.algorithms.base import Algorithm, Batching, lam_without_effect, product
 from ppo.config import choices
-from ppo.config.schema import GAUSSIAN, PER_RUN, PER_RUN_IF_SET, Count, Finite, Fraction, NonNegative, Positive
-from ppo.data import PackSpec
+from ppo.config.schema import (
+    GAUSSIAN,
+    PER_RUN,
+    PER_RUN_IF_SET,
+    Added,
+    Count,
+    Finite,
+    Fraction,
+    NonNegative,
+    Positive,
+)
+from ppo.data import Mapped, PackSpec
 
 if TYPE_CHECKING:
     from ppo.algorithms.a2c.learner import A2CLearner
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
 class A2C(Algorithm):
     """Synchronous advantage actor critic."""
 
+    maps: ClassVar[tuple[Mapped, ...]] = ("vmap", "loop")
     columns: ClassVar[tuple[str, ...]] = (
         "objective", "value_loss", "entropy", "kl", "clip_fraction", "grad_norm", "skipped", "lr", "explained_variance",
     )  # fmt: skip
@@ -29,6 +40,7 @@ class A2C(Algorithm):
     num_actors: Count
     updates: Count
     time_limit: Literal["terminal", "bootstrap"]
+    reward: Annotated[Literal["raw", "sign"], Added(neutral="raw")]
     gamma: Annotated[Fraction, PER_RUN]
     lam: Annotated[Fraction, PER_RUN]
     lr: Annotated[Positive, PER_RUN]
