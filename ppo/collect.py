@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from ppo.data import Bools, Episode, Length, Obs, Rollout, RolloutSpec
-from ppo.envs.base import LockStep, Step
+from ppo.envs.base import Game, LockStep, Step
 from ppo.learning.filters import ObsFilter
 from ppo.networks.acting import Actor
 from ppo.streams import Streams
@@ -24,6 +25,7 @@ class Collector:
         self.returns = np.zeros(self.obs.shape[:2])
         self.lengths = np.zeros(self.obs.shape[:2], dtype=np.int64)
         self.active = np.ones(self.obs.shape[:2], dtype=bool)  # [L, N]
+        self._frames: Obs | None = None
 
     def set_active(self, lanes: Bools) -> None:
         """Step only these lanes [L] from now on, and count only their episodes."""
@@ -38,6 +40,8 @@ class Collector:
         noise = actor.noise(draws)
         actions = np.zeros((*draws.shape[:3], self.env.spec.action.columns), dtype=np.float32)
         rollout = _empty_rollout(self.obs, actions, length, keep_final=wanted.keep_final)
+        if self.obs.dtype == np.uint8:
+            rollout = rollout._replace(obs=self._room(rollout.obs))
         taken = np.zeros(awake.shape, dtype=np.int64)
         for t in range(horizon):
             rollout.obs[:, t] = self.obs
@@ -46,8 +50,11 @@ class Collector:
             taken += awake
             _record(rollout, t, step, awake)
             over = self._count(step, awake)
-            if over.any():
-                self._end_episodes(rollout.episodes, over, steps + taken.sum(1))
+            now = steps + taken.sum(1)
+            if step.ended is not None:
+                _add_games(rollout.episodes, step.ended, awake, now)
+            elif over.any():
+                self._end_episodes(rollout.episodes, over, now)
             self.obs = step.obs
             if length.episodes_after is not None and (resting := over & (taken > length.episodes_after)).any():
                 awake = awake & ~resting
@@ -59,6 +66,12 @@ class Collector:
             _blank(rollout, rested=~rollout.stepped)
             self.env.set_active(self.active)
         return rollout._replace(taken=taken.sum(1))
+
+    def _room(self, obs: Obs) -> Obs:
+        """The frames of the last rollout to be written over, if they have this shape: new pages cost time."""
+        if self._frames is None or self._frames.shape != obs.shape:
+            self._frames = obs
+        return self._frames
 
     def _count(self, step: Step, awake: Bools) -> Bools:
         """Add a step to the running episodes; returns which of them ended [L, N]."""
@@ -86,6 +99,13 @@ class Collector:
             getattr(self, key)[lane] = state[key].numpy() if fresh_obs is None else 0
         if fresh_obs is not None:
             self.obs[lane] = fresh_obs
+
+
+def _add_games(episodes: list[list[Episode]], games: Sequence[Game], awake: Bools, now: np.ndarray) -> None:
+    """Note the games that a step finished; now [L]: environment steps of each run."""
+    for game in games:
+        if awake[game.lane, game.actor]:
+            episodes[game.lane].append(Episode(int(now[game.lane]), game.ret, game.length))
 
 
 def _empty_rollout(obs: Obs, actions: np.ndarray, length: Length, *, keep_final: bool) -> Rollout:

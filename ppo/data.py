@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Obs = NDArray[Any]  # [..., *space.shape] in the space's dtype: float64 vectors, uint8 frames
 Columns = dict[str, Floats]  # columns of updates.csv, each [L]
+Mapped = Literal["vmap", "loop"]  # how a function of one run becomes one of a pack: vectorised, or lane by lane
+Kind = Literal["vectors", "frames"]  # of observations: numbers [size], or images [height, width, channels]
 Filtering = Literal["running", "initial", "off"]  # updated by every rollout; as it was before any; not applied
 
 
@@ -83,6 +85,13 @@ class Rollout(NamedTuple):
         return None if self.stepped is None else self.stepped.reshape(len(self.stepped), -1).astype(np.float64)
 
 
+class Said(NamedTuple):
+    """What policies and value functions said while acting; 0 of lanes that are no longer in training."""
+
+    dist: Tensor  # [L, T, N, D]
+    value: Floats  # [L, T, N]
+
+
 class Moment(NamedTuple):
     """When and how an update looks at its batch."""
 
@@ -105,6 +114,7 @@ class PackSpec(NamedTuple):
     theta: Tensor  # [L, n]
     streams: Sequence[Streams]
     compiled: bool  # whether updates are compiled
+    active: Bools | None = None  # [L] which lanes are in training, kept up to date; None: all
 
     @property
     def episode_limit(self) -> int:
@@ -112,6 +122,11 @@ class PackSpec(NamedTuple):
         limit = self.configs[0].env.episode_limit()
         assert limit is not None
         return limit
+
+    @property
+    def lanes(self) -> list[int]:
+        """The lanes in training at this moment."""
+        return list(range(len(self.configs))) if self.active is None else np.flatnonzero(self.active).tolist()
 
     @property
     def schemas(self) -> list[Any]:

@@ -42,15 +42,18 @@ class Pack:
 
     def __init__(self, configs: Sequence[Config], marker: Marker, *, compiled: bool) -> None:
         self.size = len(configs)
-        configs = [*configs, *[configs[0]] * (MIN_LANES - self.size)]
         first = configs[0]
+        spare = MIN_LANES - self.size if first.network.mapped == "vmap" else 0
+        configs = [*configs, *[first] * spare]
         self.algorithm = first.algorithm
         self.streams = [make_streams(c.seed, self.algorithm.num_actors) for c in configs]
         self.env = first.env.make([s.envs for s in self.streams], marker)
         network = FlatNetwork(self.env.spec, first.network, Head(self.algorithm.policy_scale, self.algorithm.log_std))
-        theta = torch.stack([network.init(_torch_generator(s.init)) for s in self.streams])
+        theta = network.stack([network.init(_torch_generator(s.init)) for s in self.streams])
         self.obs_filter = ObsFilter(len(configs), self.env.spec.obs, self.algorithm.filtering)
-        spec = PackSpec(configs, network, theta.to(first.execution.device), self.streams, compiled)
+        self.active = np.arange(len(configs)) < self.size
+        theta = theta.to(first.execution.device)
+        spec = PackSpec(configs, network, theta, self.streams, compiled, self.active)
         self.learner = self.algorithm.learner(spec)
         self.collector = Collector(self.env, self.streams)
         self.total_steps = np.array([c.total_steps for c in configs])
@@ -59,7 +62,6 @@ class Pack:
         self.iterations = np.zeros(len(configs), dtype=np.int64)
         self.num_episodes = np.zeros(len(configs), dtype=np.int64)
         self.recent: list[deque[float]] = [deque(maxlen=SCORE_EPISODES) for _ in configs]
-        self.active = np.arange(len(configs)) < self.size
         self.collector.set_active(self.active)
 
     def iterate(self) -> Iteration:

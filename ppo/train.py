@@ -75,6 +75,7 @@ def check_device(device: str) -> None:
 def _prepare(config: Config, path: Path) -> Member:
     """A run with its folder, checked but not yet opened."""
     check_device(config.execution.device)
+    config.network.check_device(config.execution.device)
     if config.execution.resume is False and path.exists():
         path = fresh_sibling(path)
     folder = RunFolder(path, config)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from ppo.data import Columns, Filtering, Moment, Obs, PackSpec, Rollout, RolloutSpec, Table
+from ppo.data import Columns, Filtering, Mapped, Moment, Obs, PackSpec, Rollout, RolloutSpec, Table
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Algorithm(Protocol):
 
     name: ClassVar[str]
     takes_surrogate: ClassVar[bool] = False
+    maps: ClassVar[tuple[Mapped, ...]] = ("vmap",)  # bodies that it can train, by how they are mapped over a pack
     whole_episodes: ClassVar[bool] = False  # iterations end with episodes, so that their length is not known before
     columns: ClassVar[tuple[str, ...]] = ()  # of updates.csv, beyond the common ones
     weights_per_actor: ClassVar[bool] = False  # whether each actor has weights of its own

@@ -99,7 +99,13 @@ def to_config(values: Mapping[str, Any]) -> Config:
 
 def _check(config: Config) -> None:
     """The conditions that tie choices to one another."""
-    algorithm, env = config.algorithm, config.env
+    algorithm, env, network = config.algorithm, config.env, config.network
+    if None not in (env.shows, network.takes) and env.shows != network.takes:
+        raise invalid("network.name", network.name, f"a network for {env.shows}, which {env.id} shows")
+    if network.mapped not in algorithm.maps:
+        raise invalid("network.name", network.name, f"a network without convolutions with algorithm {algorithm.name}")
+    if env.shows == "frames" and algorithm.filtering == "running":
+        raise invalid("algorithm.normalize_obs", True, f"false, since {env.id} shows frames")
     if config.total_steps < config.batch_size:
         raise invalid("total_steps", config.total_steps, f"at least one iteration, {algorithm.batch.words}")
     if algorithm.whole_episodes and env.episode_limit() is None:

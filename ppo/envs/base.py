@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ppo.data import Bools, Floats, Obs, Space
+from ppo.data import Bools, Floats, Kind, Obs, Space
 
 if TYPE_CHECKING:
     from ppo.config.run import Config
@@ -105,6 +105,7 @@ class Suite(Protocol):
     """The schema of `conf/env/*.yaml` with this `suite`: a frozen dataclass, registered by `@choices.suite(name)`."""
 
     name: ClassVar[str]
+    shows: ClassVar[Kind | None] = None  # kind of its observations; None: known only once it is made
     id: str  # of the task
     time_limit: int | None  # steps after which an episode is cut; None: the task's own
 

@@ -36,6 +36,14 @@ def gae(segment: Segment, *, gamma: Floats, lam: Floats) -> Floats:
     return adv
 
 
+def standardize_each(adv: Floats, num_actors: int) -> Floats:
+    """Advantages [L, T * N] to mean 0 and deviation 1 per actor, over the actor's own T steps."""
+    lanes = len(adv)
+    of_actors = adv.reshape(lanes, -1, num_actors).transpose(0, 2, 1)
+    each = standardize(of_actors.reshape(lanes * num_actors, -1))
+    return each.reshape(of_actors.shape).transpose(0, 2, 1).reshape(lanes, -1)
+
+
 def standardize(adv: Floats, weight: Floats | None = None) -> Floats:
     """Advantages [L, B] to mean 0 and population deviation 1 per lane; a constant lane becomes 0.
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ppo.config.run import Config
+from ppo.errors import invalid
 from ppo.learning import compilers
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,10 @@ OPTIONS: dict[str, Any] = {"realize_opcount_threshold": 10}  # a tanh is stored,
 def wants_compile(config: Config) -> bool:
     """Whether a run's update is to be compiled: as asked for, or for long runs; never without a C++ compiler."""
     wanted = config.execution.compile
+    if config.network.mapped == "loop":
+        if wanted is True:
+            raise invalid("compile", True, f"auto or false with network {config.network.name}, which is never compiled")
+        return False
     if wanted == "auto":
         wanted = config.algorithm.batch.gradient_steps * config.iterations >= WORTH_COMPILING
     return bool(wanted) and has_compiler()

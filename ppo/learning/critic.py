@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import vmap
 
-from ppo.data import Columns, Floats, Obs, PackSpec, Rollout
+from ppo.data import Columns, Floats, Obs, PackSpec, Rollout, Said
 from ppo.learning.advantages import Segment, gae
-from ppo.learning.compiling import compiled
+from ppo.learning.lanes import over_samples
 
 
 class Batch(NamedTuple):
@@ -24,6 +23,7 @@ class Batch(NamedTuple):
     value: Floats  # [L, B]
     value_target: Floats  # [L, B]
     weight: Floats | None = None  # [L, B] 1, or 0 where an actor was at rest; None: all count
+    dist: Tensor | None = None  # [L, B, D] the policy while acting, if it was kept
 
 
 class Critic:
@@ -32,13 +32,24 @@ class Critic:
     def __init__(self, pack: PackSpec) -> None:
         self.bootstraps = pack.schemas[0].time_limit == "bootstrap"  # and wants rollouts with their final observations
         self.gamma, self.lam = pack.per_run("gamma"), pack.per_run("lam")
-        self._values = compiled(vmap(pack.network.value), pack.compiled)
+        self._values = over_samples(pack.network.value, pack)
 
     def estimate(
-        self, theta: Tensor, rollout: Rollout, see: Callable[[Obs], np.ndarray], reward: Floats | None = None
+        self,
+        theta: Tensor,
+        rollout: Rollout,
+        see: Callable[[Obs], np.ndarray],
+        reward: Floats | None = None,
+        said: Said | None = None,
     ) -> Batch:
-        """Advantages, not normalised, and V^targ = adv + V; `reward` [L, T, N] in place of the rollout's."""
-        value = self._evaluate(theta, see, rollout.obs)
+        """Advantages, not normalised, and V^targ = adv + V.
+
+        `reward` [L, T, N] in place of the rollout's; `said`: values that are known since acting.
+        """
+        if said is None:
+            value = self._evaluate(theta, see, rollout.obs)
+        else:
+            value = np.concatenate([said.value, self._evaluate(theta, see, rollout.obs[:, -1:])], 1)
         cut = rollout.terminated | rollout.truncated
         if rollout.final_obs is None:
             terminal, next_value = cut, value[:, 1:]
@@ -49,7 +60,8 @@ class Critic:
         adv = gae(segment, gamma=self.gamma, lam=self.lam).reshape(len(value), -1)
         value = value.reshape(adv.shape)
         action = rollout.action.reshape(*adv.shape, -1)
-        return Batch(rollout.flat_obs, action, adv, value, adv + value, rollout.weight)
+        dist = None if said is None else said.dist.flatten(1, 2)
+        return Batch(rollout.flat_obs, action, adv, value, adv + value, rollout.weight, dist)
 
     def _evaluate(self, theta: Tensor, see: Callable[[Obs], np.ndarray], obs: Obs) -> Floats:
         """Values [L, T, N] of raw obs [L, T, N, *obs]."""
@@ -58,6 +70,11 @@ class Critic:
         with torch.no_grad():
             value = self._values(theta, torch.from_numpy(see(flat)).to(theta.device))
         return value.double().cpu().numpy().reshape(lanes, steps, actors)
+
+
+def reward_of(rollout: Rollout, kind: Literal["raw", "sign"]) -> Floats:
+    """The rewards that are learned from [L, T, N]: as they are, or their signs."""
+    return np.sign(rollout.reward) if kind == "sign" else rollout.reward
 
 
 def explained_variance(batch: Batch) -> Columns:

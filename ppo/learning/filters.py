@@ -22,8 +22,10 @@ class ObsFilter:
     """
 
     def __init__(self, lanes: int, space: Space, filtering: Filtering) -> None:
-        if filtering != "off" and not np.issubdtype(space.dtype, np.floating):
-            raise invalid("algorithm.normalize_obs", True, f"false for observations of type {space.dtype}")
+        if not np.issubdtype(space.dtype, np.floating):
+            if filtering == "running":
+                raise invalid("algorithm.normalize_obs", True, f"false for observations of type {space.dtype}")
+            filtering = "off"
         self.filtering = filtering
         size = space.size if filtering == "running" else 1
         self.count = np.full((lanes, 1), PSEUDO_COUNT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from ppo.data import Space
+from ppo.data import Kind, Mapped, Space
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +25,8 @@ class Body(Protocol):
     """
 
     name: ClassVar[str]
+    mapped: ClassVar[Mapped] = "vmap"  # "loop": `prepare` and `forward` are torch's, and it is never compiled
+    takes: ClassVar[Kind | None] = None  # observations that it is for; None: `check` alone decides
     shared: bool  # one body for policy and value function
 
     def check(self, obs: Space, /) -> None:
@@ -34,6 +36,10 @@ class Body(Protocol):
         """Dotted keys that change nothing in this run, and why: choosing one of them explicitly is an error."""
         del run
         return {}
+
+    def check_device(self, device: str, /) -> None:
+        """UserError if it cannot be evaluated there, a warning where that is slow. Imports torch."""
+        del device
 
     def features(self, obs: Space, /) -> int:
         """Numbers that it turns an observation into."""
@@ -48,10 +54,16 @@ class Body(Protocol):
         """Freshly drawn layers of one run: [..., *obs] -> [..., features]. Imports torch."""
         ...
 
-    def prepare(self, weights: Mapping[str, np.ndarray], /) -> Any:
-        """What `forward` needs of the module's parameters by name, each with leading dimensions of lanes."""
+    def prepare(self, weights: Mapping[str, Any], /) -> Any:
+        """What `forward` needs of the module's parameters by name.
+
+        NumPy arrays with leading dimensions of lanes; tensors of one run, if it is mapped by a loop.
+        """
         ...
 
-    def forward(self, prepared: Any, x: np.ndarray, affine: Affine, /) -> np.ndarray:
-        """The module in NumPy, over whatever leading dimensions `affine` knows: acting runs it once per step."""
+    def forward(self, prepared: Any, x: Any, affine: Affine, /) -> Any:
+        """The module in NumPy, over whatever leading dimensions `affine` knows: acting runs it once per step.
+
+        Of a body that is mapped by a loop: the module of one run in torch, with weights prepared once per update.
+        """
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,9 @@ from ppo.envs.base import Spec
 from ppo.networks.base import Body
 from ppo.networks.distributions import Categorical, Distribution, Gaussian
 from ppo.networks.layers import Dense
+
+
+ALIGNED = 16  # float32 in 64 bytes, the width of the widest registers
 
 
 class Head(NamedTuple):
@@ -60,6 +64,19 @@ class FlatNetwork:
         """Fresh parameters theta [n]."""
         module = ActorCritic(self.spec, self.body, self.head, generator)
         return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+    def stack(self, thetas: Sequence[Tensor]) -> Tensor:
+        """theta [L, n] of L runs; where lanes are called one by one, their rows begin at equally aligned addresses.
+
+        So no product can tell in which lane it is computed (law 1).
+        """
+        stacked = torch.stack(list(thetas))
+        if self.body.mapped == "vmap":
+            return stacked
+        length = stacked.shape[1]
+        room = stacked.new_zeros(len(stacked), math.ceil(length / ALIGNED) * ALIGNED)
+        room[:, :length] = stacked
+        return room[:, :length]
 
     def __call__(self, theta: Tensor, obs: Tensor) -> tuple[Tensor, Tensor]:
         """dist [..., D] and value [...] of obs [..., obs]."""

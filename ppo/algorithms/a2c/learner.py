@@ -18,8 +18,9 @@ from ppo.algorithms.a2c.schema import A2C
 from ppo.algorithms.base import Learner
 from ppo.data import Columns, Floats, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec
 from ppo.learning.compiling import compiled, unguarded
-from ppo.learning.critic import Batch, Critic, explained_variance
-from ppo.networks.acting import PolicyActor
+from ppo.learning.critic import Batch, Critic, explained_variance, reward_of
+from ppo.learning.lanes import is_looped, of
+from ppo.networks.looped import policy_actor
 
 
 class Coefficients(NamedTuple):
@@ -78,13 +79,15 @@ class A2CLearner(Learner):
         self.rollout = RolloutSpec(length, updates=self.schema.updates, keep_final=self.critic.bootstraps)
         theta = pack.theta
         self.parameters = Parameters(theta, torch.ones_like(theta), theta.clone())  # in TensorFlow's form, from 1
-        self.actor = PolicyActor(self.network, theta)
-        self._update = compiled(vmap(self._update_one), pack.compiled)
+        self.actor = policy_actor(pack)
+        self._update = self._one_by_one if is_looped(self.network) else self._together
+        self._updated = compiled(vmap(self._update_one), pack.compiled)
         self._checked = False  # whether the compiler has seen our arguments
 
     def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray]) -> Batch:
         """n-step returns minus values (with lam = 1), as they are."""
-        return self.critic.estimate(self.parameters.theta, rollout, see)
+        reward = reward_of(rollout, self.schema.reward)
+        return self.critic.estimate(self.parameters.theta, rollout, see, reward, self.actor.said())
 
     def update(self, batch: Batch, moment: Moment) -> Columns:
         """One RMSProp step on all samples; progress drives the stepsize."""
@@ -94,13 +97,30 @@ class A2CLearner(Learner):
             samples = Samples(torch.from_numpy(moment.see(batch.obs)), batch.action, *scalars)
             samples = Samples(*(column.to(device) for column in samples))
             lr, coefficients = self._coefficients(moment.progress)
-            new, stats = self._update(self.parameters, samples, coefficients)
-            for old, value in zip(self.parameters, new, strict=True):
-                old.copy_(value)
+            stats = self._update(samples, coefficients)
         self._checked = True
         self.actor.refresh(self.parameters.theta)
         columns = dict(zip(Stats._fields, torch.stack(tuple(stats)).double().cpu().numpy(), strict=True))
         return columns | {"lr": lr} | explained_variance(batch)
+
+    def _together(self, samples: Samples, coefficients: Coefficients) -> Stats:
+        """All lanes at once."""
+        new, stats = self._updated(self.parameters, samples, coefficients)
+        for old, value in zip(self.parameters, new, strict=True):
+            old.copy_(value)
+        return stats
+
+    def _one_by_one(self, samples: Samples, coefficients: Coefficients) -> Stats:
+        """Each lane that is in training by itself."""
+        found = Stats(*torch.zeros(len(Stats._fields), len(samples.adv), device=samples.adv.device))
+        for lane in self.pack.lanes:
+            bounded = self.pack.schemas[lane].trust_region is not None
+            stats = self._update_in_place(of(lane, self.parameters), of(lane, samples), of(lane, coefficients), bounded)
+            if not bounded:  # there is no average policy to be compared with
+                stats = stats._replace(kl=torch.full_like(stats.kl, math.nan))
+            for column, value in zip(found, stats, strict=True):
+                column[lane] = value
+        return found
 
     def _coefficients(self, progress: Floats) -> tuple[Floats, Coefficients]:
         """Every run's stepsize at this moment, and all its coefficients [L]."""
@@ -115,10 +135,7 @@ class A2CLearner(Learner):
 
     def _update_one(self, p: Parameters, s: Samples, c: Coefficients) -> tuple[Parameters, Stats]:
         """The parameters after one update; one whose gradient is not finite is skipped."""
-        gradient, (_, stats) = grad_and_value(self._loss, has_aux=True)(p.theta, p.average, s, c)
-        norm = torch.sqrt((gradient * gradient).sum())
-        if self.schema.max_grad_norm is not None:
-            gradient = gradient * (c.max_grad_norm / torch.maximum(norm, c.max_grad_norm))
+        gradient, norm, stats = self._gradient(p.theta, p.average, s, c)
         mean_square = c.rms_decay * p.mean_square + (1 - c.rms_decay) * gradient * gradient
         theta = p.theta - c.lr * gradient / torch.sqrt(mean_square + c.rms_epsilon)
         average = c.average_decay * p.average + (1 - c.average_decay) * theta
@@ -127,13 +144,35 @@ class A2CLearner(Learner):
         seen = [x.nan_to_num(0.0, 0.0, 0.0) for x in (*stats, norm)]
         return Parameters(*new), Stats._make([*seen, 1 - finite.to(norm.dtype)])
 
+    def _update_in_place(self, p: Parameters, s: Samples, c: Coefficients, bounded: bool) -> Stats:
+        """The same update, written over the parameters; the average policy is left alone where nothing is `bounded`."""
+        gradient, norm, stats = self._gradient(p.theta, p.average if bounded else None, s, c)
+        finite = torch.isfinite(norm)
+        if finite:
+            p.mean_square.mul_(c.rms_decay).addcmul_(gradient, gradient * (1 - c.rms_decay))
+            p.theta.sub_(gradient.mul_(c.lr).div_((p.mean_square + c.rms_epsilon).sqrt_()))
+            if bounded:
+                p.average.lerp_(p.theta, 1 - c.average_decay)
+        seen = [x.nan_to_num(0.0, 0.0, 0.0) for x in (*stats, norm)]
+        return Stats._make([*seen, 1 - finite.to(norm.dtype)])
+
+    def _gradient(
+        self, theta: Tensor, average: Tensor | None, s: Samples, c: Coefficients
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """The gradient [n], clipped as configured, its norm before, and the first of `Stats`."""
+        gradient, (_, stats) = grad_and_value(self._loss, has_aux=True)(theta, average, s, c)
+        norm = torch.sqrt((gradient * gradient).sum())
+        if self.schema.max_grad_norm is not None:
+            gradient = gradient * (c.max_grad_norm / torch.maximum(norm, c.max_grad_norm))
+        return gradient, norm, stats
+
     def _loss(
-        self, theta: Tensor, average: Tensor, s: Samples, c: Coefficients
+        self, theta: Tensor, average: Tensor | None, s: Samples, c: Coefficients
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]:
         """A function of theta whose gradient is the update's direction, and the first of `Stats`."""
         distribution = self.network.distribution
         dist, value = self.network(theta, s.obs)
-        dist_average = self.network.policy(average, s.obs).detach()
+        dist_average = dist.detach() if average is None else self.network.policy(average, s.obs).detach()
         fixed = dist.detach()
 
         def gain(dist: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from ppo.config.schema import (
     GAUSSIAN,
     PER_RUN,
     PER_RUN_IF_SET,
+    Added,
     Count,
     Fraction,
     LogStd,
@@ -20,7 +21,7 @@ from ppo.config.schema import (
     Positive,
     Scale,
 )
-from ppo.data import PackSpec
+from ppo.data import Mapped, PackSpec
 
 if TYPE_CHECKING:
     from ppo.algorithms.a2c.learner import A2CLearner
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 class A2C(Algorithm):
     """Synchronous advantage actor critic."""
 
+    maps: ClassVar[tuple[Mapped, ...]] = ("vmap", "loop")
     columns: ClassVar[tuple[str, ...]] = (
         "objective", "value_loss", "entropy", "kl", "clip_fraction", "grad_norm", "skipped", "lr", "explained_variance",
     )  # fmt: skip
@@ -40,6 +42,7 @@ class A2C(Algorithm):
     num_actors: Count
     updates: Loops
     time_limit: Literal["terminal", "bootstrap"]
+    reward: Annotated[Literal["raw", "sign"], Added(neutral="raw")]
     gamma: Annotated[Fraction, PER_RUN]
     lam: Annotated[Fraction, PER_RUN]
     lr: Annotated[Scale, PER_RUN]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from ppo.algorithms.ppo.step import Samples
+from ppo.learning.lanes import over_lanes
 from ppo.learning.objectives import ratio_terms
 from ppo.networks.flat import FlatNetwork
 
@@ -31,8 +31,9 @@ def interpolate(
         cpi = terms.ratio * s.adv
         return torch.stack([terms.kl.mean(), cpi.mean(), clipped.mean(), torch.minimum(cpi, clipped).mean()])
 
+    along = over_lanes(at, network)
     with torch.no_grad():
-        lines = [vmap(at)(theta_old + scale * (theta_new - theta_old), samples, epsilon) for scale in SCALES.tolist()]
+        lines = [along(theta_old + scale * (theta_new - theta_old), samples, epsilon) for scale in SCALES.tolist()]
     values = torch.stack(lines, 1)
     scales = torch.from_numpy(SCALES).to(values).expand(len(values), -1).unsqueeze(-1)
     return torch.cat([scales, values], -1)

@@ -16,13 +16,14 @@ from ppo.algorithms.ppo.schema import PPO
 from ppo.algorithms.ppo.step import Coefficients, MinibatchStep, Rows, Samples, Stats
 from ppo.data import Columns, Floats, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec, Table
 from ppo.learning.adam import AdamState, adapt_stepsize, in_place
-from ppo.learning.advantages import standardize
+from ppo.learning.advantages import standardize, standardize_each
 from ppo.learning.compiling import compiled, unguarded
-from ppo.learning.critic import Batch, Critic, explained_variance
+from ppo.learning.critic import Batch, Critic, explained_variance, reward_of
 from ppo.learning.filters import RewardFilter
-from ppo.learning.minibatches import shuffled
+from ppo.learning.lanes import alone, groups, is_looped, of, over_samples
+from ppo.learning.minibatches import gathered, one_by_one, shuffled
 from ppo.learning.objectives import Objectives
-from ppo.networks.acting import PolicyActor
+from ppo.networks.looped import policy_actor
 
 
 class PPOLearner(Learner):
@@ -32,7 +33,7 @@ class PPOLearner(Learner):
         self.pack, self.network, self.theta = pack, pack.network, pack.theta
         self.schema: PPO = pack.schemas[0]  # what the pack shares: sizes, counts and flags
         self._share = np.array([self.schema.batch.steps / c.total_steps for c in pack.configs])  # per iteration
-        self.actor = PolicyActor(self.network, self.theta)
+        self.actor = policy_actor(pack)
         self.orders = [s.order for s in pack.streams]
         self.adam = AdamState(*(s.to(self.theta.device) for s in AdamState.zeros(self.theta)))
         self.objectives = Objectives([c.surrogate for c in pack.configs if c.surrogate is not None])
@@ -41,9 +42,11 @@ class PPOLearner(Learner):
         self.reward_filter = RewardFilter(len(pack.configs), self.schema.num_actors) if normalizes else None
         self.critic = Critic(pack)
         self.rollout = RolloutSpec(Length(self.schema.horizon), keep_final=self.critic.bootstraps)
-        self._policies = compiled(vmap(self.network.policy), pack.compiled)
+        self._policies = over_samples(self.network.policy, pack)
         step = MinibatchStep(self.network, self.schema, self.objectives)
-        self._step = compiled(in_place(vmap(step)), pack.compiled)
+        looped = is_looped(self.network)
+        self._gather = one_by_one if looped else gathered
+        self._step = alone(step.in_place) if looped else compiled(in_place(vmap(step)), pack.compiled)
         self._log_std = self.network.part("log_std").nonzero().squeeze(-1)
         self._records_line = np.array(["interpolation" in schema.record for schema in pack.schemas])
         self._first = np.zeros_like(self._records_line)  # whether the last update was a lane's first, to be kept
@@ -53,11 +56,15 @@ class PPOLearner(Learner):
 
     def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray]) -> Batch:
         """Truncated GAE, normalised as configured."""
-        reward = None
+        reward = reward_of(rollout, self.schema.reward)
         if self.reward_filter is not None:
-            reward = self.reward_filter(rollout.reward, rollout.terminated | rollout.truncated, self.critic.gamma)
-        batch = self.critic.estimate(self.theta, rollout, see, reward)
-        return batch._replace(adv=standardize(batch.adv)) if self.schema.normalize_adv == "batch" else batch
+            reward = self.reward_filter(reward, rollout.terminated | rollout.truncated, self.critic.gamma)
+        batch = self.critic.estimate(self.theta, rollout, see, reward, self.actor.said())
+        if self.schema.normalize_adv == "batch":
+            return batch._replace(adv=standardize(batch.adv))
+        if self.schema.normalize_adv == "actor":
+            return batch._replace(adv=standardize_each(batch.adv, self.schema.num_actors))
+        return batch
 
     # -- update (Algorithm 1, line 6) ----------------------------------------------------------------------------
 
@@ -68,14 +75,10 @@ class PPOLearner(Learner):
             coefficients, shown = self._coefficients(moment.progress)
             self._first = self._records_line & (moment.progress == 0)  # whatever its mates have behind them
             theta_old = self.theta.clone() if self._first.any() else None
-            rows = Rows.of(samples)
             totals = torch.zeros(len(batch.adv), len(Stats._fields), device=self.theta.device)
-            steps = 0
-            for epoch in range(self.schema.epochs):
-                with unguarded(epoch > 0):
-                    for minibatch in shuffled(rows, self.orders, self.schema.minibatch_size):
-                        self._step(self.theta, self.adam, totals, minibatch, coefficients)
-                        steps += 1
+            for lanes in groups(self.pack):
+                self._descend(lanes, Rows.of(samples), totals, coefficients)
+            steps = self.schema.epochs * (batch.adv.shape[1] // self.schema.minibatch_size)
             self._line = None if theta_old is None else self._interpolate(theta_old, samples)
             dist = self._policies(self.theta, samples.obs)
             kl = self.network.distribution.kl(samples.dist_old, dist).mean(-1).cpu()
@@ -88,6 +91,15 @@ class PPOLearner(Learner):
         measured = stats._asdict() | {"skipped": stats.skipped * steps, "entropy": entropy, "kl": kl}
         return {k: v.double().cpu().numpy() for k, v in measured.items()} | shown | explained_variance(batch)
 
+    def _descend(self, lanes: slice, rows: Rows, totals: Tensor, coefficients: Tensor) -> None:
+        """K epochs of some lanes; totals [L, stats] are added to."""
+        state = (of(lanes, x) for x in (self.theta, self.adam, totals))
+        theta, adam, totals, rows, coefficients = (*state, of(lanes, rows), of(lanes, coefficients))
+        for epoch in range(self.schema.epochs):
+            with unguarded(epoch > 0):
+                for minibatch in shuffled(rows, self.orders[lanes], self.schema.minibatch_size, self._gather):
+                    self._step(theta, adam, totals, minibatch, coefficients)
+
     def _samples(self, batch: Batch, moment: Moment) -> Samples:
         """The batch with its filtered obs and pi_old, all [L, B, ...].
 
@@ -96,7 +108,7 @@ class PPOLearner(Learner):
         device = self.theta.device
         obs = torch.from_numpy(moment.see(batch.obs)).to(device)
         action = batch.action.to(device)
-        dist = self._policies(self.theta, obs)
+        dist = self._policies(self.theta, obs) if batch.dist is None else batch.dist.to(device)
         logp = self.network.distribution.logp(dist, action)
         scalars = (torch.from_numpy(x.astype(np.float32)) for x in (batch.adv, batch.value, batch.value_target))
         return Samples(obs, action, dist, logp, *(x.to(device) for x in scalars))

@@ -23,7 +23,7 @@ from ppo.config.schema import (
     Scale,
     marked,
 )
-from ppo.data import PackSpec
+from ppo.data import Mapped, PackSpec
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class PPO(Algorithm):
     """Proximal policy optimization."""
 
     takes_surrogate: ClassVar[bool] = True
+    maps: ClassVar[tuple[Mapped, ...]] = ("vmap", "loop")
     columns: ClassVar[tuple[str, ...]] = (
         "objective", "value_loss", "entropy", "kl", "clip_fraction", "explained_variance", "grad_norm", "skipped",
         "beta", "epsilon", "lr",
@@ -49,7 +50,8 @@ class PPO(Algorithm):
     time_limit: Literal["terminal", "bootstrap"]
     gamma: Annotated[Fraction, PER_RUN]
     lam: Annotated[Fraction, PER_RUN]
-    normalize_adv: Literal["batch", "minibatch", "none"]
+    normalize_adv: Literal["batch", "actor", "minibatch", "none"]
+    reward: Annotated[Literal["raw", "sign"], Added(neutral="raw")]
     normalize_reward: bool
     epochs: Loops
     minibatch_size: Count

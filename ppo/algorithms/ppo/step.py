@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from ppo.algorithms.ppo.schema import PPO
-from ppo.learning.adam import AdamState, adam_step, taken_if
+from ppo.learning.adam import AdamState, adam_step, adam_step_in_place, taken_if
 from ppo.learning.objectives import Objectives, ratio_terms
 from ppo.networks.flat import FlatNetwork
 
@@ -74,6 +74,26 @@ class MinibatchStep:
 
         row [columns]: `Coefficients`, then the surrogate's own (`Objectives.rows`).
         """
+        grad, norm, c, stats = self.gradient(theta, minibatch, row)
+        new_theta, new_adam = adam_step(theta, grad, adam, lr=c.lr, epsilon=c.adam_epsilon)
+        # Not in the paper: without it one overflow would end an unclipped run; every skip is counted in updates.csv.
+        finite = torch.isfinite(norm)
+        skipped = 1 - finite.to(norm.dtype)
+        seen = torch.stack([*stats, norm, skipped]).nan_to_num(0.0, 0.0, 0.0)
+        return *taken_if(finite, (new_theta, new_adam), (theta, adam)), totals + seen
+
+    def in_place(self, theta: Tensor, adam: AdamState, totals: Tensor, minibatch: Rows, row: Tensor) -> None:
+        """The same step of a run that is updated by itself, written over its first three arguments."""
+        grad, norm, c, stats = self.gradient(theta, minibatch, row)
+        finite = torch.isfinite(norm)
+        totals.add_(torch.stack([*stats, norm, 1 - finite.to(norm.dtype)]).nan_to_num(0.0, 0.0, 0.0))
+        if finite:
+            adam_step_in_place(theta, grad, adam, lr=c.lr, epsilon=c.adam_epsilon)
+
+    def gradient(
+        self, theta: Tensor, minibatch: Rows, row: Tensor
+    ) -> tuple[Tensor, Tensor, Coefficients, tuple[Tensor, ...]]:
+        """The gradient [n], clipped as configured, its norm before, the row by name and the first of `Stats`."""
         own = len(Coefficients._fields)
         c, surrogate = Coefficients(*row[:own].unbind()), row[own:]
         grad, (_, stats) = grad_and_value(self.loss, has_aux=True)(theta, self.split(minibatch), c, surrogate)
@@ -82,12 +102,7 @@ class MinibatchStep:
         norm = torch.sqrt((grad * grad).sum())
         if self.schema.max_grad_norm is not None:  # Not in the paper: ppo2
             grad = grad * torch.clamp(c.max_grad_norm / (norm + 1e-6), max=1.0)
-        new_theta, new_adam = adam_step(theta, grad, adam, lr=c.lr, epsilon=c.adam_epsilon)
-        # Not in the paper: without it one overflow would end an unclipped run; every skip is counted in updates.csv.
-        finite = torch.isfinite(norm)
-        skipped = 1 - finite.to(norm.dtype)
-        seen = torch.stack([*stats, norm, skipped]).nan_to_num(0.0, 0.0, 0.0)
-        return *taken_if(finite, (new_theta, new_adam), (theta, adam)), totals + seen
+        return grad, norm, c, stats
 
     def split(self, minibatch: Rows) -> Samples:
         """A minibatch by name."""

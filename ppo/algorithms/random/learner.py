@@ -9,7 +9,8 @@ import numpy as np
 
 from ppo.algorithms.base import Learner
 from ppo.data import Columns, Length, Moment, Obs, PackSpec, Rollout, RolloutSpec
-from ppo.networks.acting import Actor, PolicyActor, UniformActor
+from ppo.networks.acting import Actor, UniformActor
+from ppo.networks.looped import policy_actor
 
 
 class RandomLearner(Learner):
@@ -20,7 +21,7 @@ class RandomLearner(Learner):
         self.theta, self.rollout = pack.theta, RolloutSpec(Length(schema.horizon))
         uniform = schema.policy == "uniform"
         actions = pack.network.spec.action
-        self.actor: Actor = UniformActor(actions) if uniform else PolicyActor(pack.network, self.theta)
+        self.actor: Actor = UniformActor(actions) if uniform else policy_actor(pack)
 
     def estimate_advantages(self, rollout: Rollout, _see: Callable[[Obs], np.ndarray]) -> Rollout:
         """Nothing is estimated."""

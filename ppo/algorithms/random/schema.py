@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ppo.algorithms.base import Algorithm, Batching, product
 from ppo.config import choices
 from ppo.config.schema import GAUSSIAN, Count, LogStd, Scale
-from ppo.data import Filtering, PackSpec
+from ppo.data import Filtering, Mapped, PackSpec
 
 if TYPE_CHECKING:
     from ppo.algorithms.random.learner import RandomLearner
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Random(Algorithm):
     """A policy that never learns."""
+
+    maps: ClassVar[tuple[Mapped, ...]] = ("vmap", "loop")
 
     policy: Literal["untrained", "uniform"]
     horizon: Count

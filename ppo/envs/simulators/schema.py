@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ppo.config import choices
 from ppo.config.schema import Count
+from ppo.data import Kind
 from ppo.envs.base import Generators, Marker, Suite
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Mujoco(Suite):
     """A MuJoCo task, by Gymnasium's id."""
+
+    shows: ClassVar[Kind | None] = "vectors"
 
     id: str
     time_limit: Count | None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
 from ppo.config import choices
 from ppo.config.schema import Sizes
-from ppo.data import Space
+from ppo.data import Kind, Space
 from ppo.errors import UserError
 from ppo.networks.base import Affine, Body
 
@@ -28,6 +28,8 @@ Layers = list[tuple[np.ndarray, np.ndarray]]  # weight [..., inputs, outputs] an
 @dataclass(frozen=True)
 class MLP(Body):
     """A multi-layer perceptron for observations of one dimension."""
+
+    takes: ClassVar[Kind | None] = "vectors"
 
     hidden: Sizes
     activation: Literal["tanh", "relu"]

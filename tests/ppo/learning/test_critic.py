@@ -20,7 +20,7 @@ GAMMA, LAM = (0.5, 0.9), (0.5, 0.8)  # of two runs
 
 def make_critic(time_limit: str = "terminal") -> Critic:
     """The value of an observation is theta times its sum."""
-    network: Any = SimpleNamespace(value=lambda theta, obs: theta * obs.sum(-1))
+    network: Any = SimpleNamespace(body=SimpleNamespace(mapped="vmap"), value=lambda theta, obs: theta * obs.sum(-1))
     schemas = [SimpleNamespace(gamma=g, lam=lam, time_limit=time_limit) for g, lam in zip(GAMMA, LAM, strict=True)]
     configs: Any = [SimpleNamespace(algorithm=schema) for schema in schemas]
     return Critic(PackSpec(configs, network, THETA, [], compiled=False))
