@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ppo import policy
 from ppo.config.identity import run_hash, setting_hash
 from ppo.config.naming import setting_name
 from ppo.config.run import Config
@@ -219,6 +220,8 @@ class Session:
         if member.mixed:
             result["mixed_modes"] = True
         self._checkpoint(lane)
+        facts = {key: self.provenance[lane][key] for key in ("versions", "commit")}
+        pack.policy(lane, run=run_hash(config), steps=result["steps"], **facts).save(member.folder.path / policy.NAME)
         member.folder.finish(result | self.provenance[lane])
         member.outcome.result = member.folder.result()
         pack.retire(lane)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from ppo.algorithms.base import Algorithm, Batching, product, refuse_shared
+from ppo.algorithms.base import Acting, Algorithm, Batching, product, refuse_shared
 from ppo.config import choices
 from ppo.config.schema import PER_RUN, Count, Fraction, NonNegative, Positive, Scale
 from ppo.data import PackSpec
@@ -39,6 +39,11 @@ class CEM(Algorithm):
         """A generation: at least one step of every sample's episode; no gradient steps."""
         steps, words = product(num_actors=self.num_actors)
         return Batching(steps, 0, words)
+
+    @property
+    def acting(self) -> Acting:
+        """Noise is in the parameters, not in the actions."""
+        return "mode"
 
     def check(self, run: Config) -> None:
         """There is no value function that could share anything."""
