@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from ppo.errors import UserError, one_line
-from ppo.runs.states import read_result
+from ppo.runs.results import read_result
 
 CURVE_POINTS = 200  # of a thinned learning curve
 NEUTRAL = {"outputs": "outputs", "run_dir": None}  # replace the folders of the machine that trained a published run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -48,6 +49,30 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed left aside; only for who alone writes in the folder."""
     for path in folder.glob(f".*{ASIDE}"):
         path.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file to the first free one of NAME.bad, NAME.bad-2, ...; for who alone writes in its folder."""
+    aside, number = path.with_name(f"{path.name}.bad"), 2
+    while aside.exists() or aside.is_symlink():
+        aside, number = path.with_name(f"{path.name}.bad-{number}"), number + 1
+    path.rename(aside)
+    return aside
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is a full disk or an exhausted quota."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import math
@@ -24,7 +25,8 @@ from ppo.runs import checkpoints, locks
 from ppo.runs.files import remove_leftovers, write_atomically, write_json
 from ppo.runs.machine import scheduler_ids
 from ppo.runs.provenance import code_hashes
-from ppo.runs.states import read_result, read_status
+from ppo.runs.results import CONFIG, EPISODES, UPDATES, described, examine, write_result
+from ppo.runs.states import read_status
 from ppo.runs.tables import append_rows, cut_to_whole_rows, formatted, start_table, sync
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ class RunFolder:
 
     def __init__(self, path: Path, config: Config) -> None:
         self.path, self.config, self.run = path, config, run_hash(config)
-        self.episodes, self.updates = path / "episodes.csv", path / "updates.csv"
+        self.episodes, self.updates = path / EPISODES, path / UPDATES
+        self._artefacts: set[str] = set()
         self.update_columns = (*COMMON_COLUMNS[:-1], *config.algorithm.columns, COMMON_COLUMNS[-1])
         self._lock: io.TextIOWrapper | None = None
         self._beat = -math.inf  # when the last one was, by the monotonic clock
@@ -51,8 +54,8 @@ class RunFolder:
     # -- opening and closing -------------------------------------------------------------------------------------
 
     def result(self) -> dict[str, Any] | None:
-        """The result of a finished run, or None: a run is done only when this is on disk."""
-        return read_result(self.path)
+        """The result of a finished run, verified, or None: a run is done only when this is on disk."""
+        return examine(self.path).result
 
     def differing_keys(self) -> list[str]:
         """The keys in which the folder's run differs from ours; empty if it is ours or there is none yet."""
@@ -94,10 +97,12 @@ class RunFolder:
             raise Busy(f"run folder {self.path} is in use by {who}: wait or name another run_dir.")
         remove_leftovers(self.path)
         attempts = int(before.get("attempts") or 0) + 1
-        write_atomically(self.path / "config.yaml", self._config_text().encode())
+        config = self._config_text().encode()
+        write_atomically(self.path / CONFIG, config)
         self._status = {"state": "running", "attempts": attempts, "host": socket.gethostname(), "pid": os.getpid()}
         self._status |= {"step": 0, "total_steps": self.config.total_steps, "error": None, "slurm": scheduler_ids()}
         self._status["code"] = code_hashes(self.config)
+        self._status |= {"run": self.run, "config": hashlib.sha256(config).hexdigest()}
         self._status["compiled"] = before.get("compiled") if compiled is None else compiled
         self._write_status()
         self.note(f"attempt {attempts}, process {os.getpid()} on {socket.gethostname()}")
@@ -142,6 +147,7 @@ class RunFolder:
     def keep_artefact(self, name: str, columns: Sequence[str], rows: Iterable[Iterable[float]]) -> None:
         """Keep a table of the algorithm's own as <name>.csv."""
         lines = [",".join(columns), *(",".join(map(repr, map(float, row))) for row in rows)]
+        self._artefacts.add(f"{name}.csv")
         write_atomically(self.path / f"{name}.csv", ("\n".join(lines) + "\n").encode())
 
     def beat(self, step: int) -> None:
@@ -176,7 +182,7 @@ class RunFolder:
         for path in (self.episodes, self.updates):
             sync(path)
         self._status |= {"state": "done", "step": result["steps"]}
-        write_json(self.path / "result.json", dict(result))
+        write_result(self.path, {"run": self.run, **result, **described(self.path, self._artefacts)})
         self._write_status()
         self.note(f"done at step {result['steps']}, score {result['score']}")
         self.close()

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppo.runs.files import write_atomically
+from ppo.runs.results import is_result
 from ppo.runs.row import RunRow
-from ppo.runs.states import is_result
 
 SUFFIX = ".json.gz"
 DAMAGE = (  # what a damaged file may raise

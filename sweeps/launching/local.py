@@ -155,9 +155,9 @@ class Pool:
         if found.state not in ENDED:
             return False
         self.ended[run.hash] = found.state
-        if found.state == State.FAILED:
+        if found.state != State.DONE:
             which = f"{run.row.env}  {run.label}  seed {run.row.seed}"
-            self.view.event(f"failed   {which} at step {found.step}: {found.status.get('error')}  ({run.folder})")
+            self.view.event(f"{found.state:<8} {which} at step {found.step}: {found.error}  ({run.folder})")
         return True
 
     # -- stopping ------------------------------------------------------------------------------------------------

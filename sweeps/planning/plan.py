@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ppo.config.run import Config
 from ppo.memory import check_memory
 from ppo.runs.provenance import code_hashes
-from ppo.runs.states import TO_TRAIN, Standing, State, standing
+from ppo.runs.states import TO_RETRY, TO_TRAIN, Standing, State, standing
 from sweeps.launching.launchers import Launcher, Slurm
 from sweeps.launching.scheduler import Scheduler
 from sweeps.planning.packing import Pace, PlannedPack, cut, makespan
@@ -89,11 +89,11 @@ def make_plan(
 ) -> Plan:
     """Look at every run's folder and cut what is to be trained into packs; starts nothing.
 
-    `retry`: train failed runs too, and silent ones on machines that cannot be asked; `leave`: runs not to be trained.
+    `retry`: train failed and damaged runs too, and silent ones on machines that cannot be asked; `leave`: which not to.
     """
     standings = {run.hash: scheduler.refine(run.hash, standing(run.folder)) for run in runs}
     known_speeds = speeds(s.result for s in standings.values() if s.result)
-    states = (*TO_TRAIN, State.FAILED, State.UNKNOWN) if retry else TO_TRAIN
+    states = (*TO_TRAIN, *TO_RETRY) if retry else TO_TRAIN
     todo = [run for run in runs if standings[run.hash].state in states and run.hash not in leave]
     most = None if launcher.pack_size == "auto" else int(launcher.pack_size)
     taken = {run.hash: standings[run.hash].step for run in todo}
@@ -119,9 +119,8 @@ def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:
 
 def facts(standing: Standing) -> dict[str, Any]:
     """What a run has come to so far, for programs."""
-    error = standing.status.get("error") if standing.state == State.FAILED else None
     score = standing.result.get("score")
-    return {"state": str(standing.state), "step": standing.step, "score": score, "error": error}
+    return {"state": str(standing.state), "step": standing.step, "score": score, "error": standing.error}
 
 
 def disk_needed(plan: Plan) -> int:

@@ -94,7 +94,7 @@ def _of_folder(folder: Path, with_config: bool) -> Row:
     row: Row = {key: found.status.get(key) for key in ("attempts", "host", "pid", "heartbeat", "compiled")}
     row |= _of_result(found.result) if found.result else _of_config(folder, config)
     row |= {"state": str(found.state), "step": found.step, "folder": folder}
-    row["error"] = found.status.get("error") if found.state == State.FAILED else None
+    row["error"] = found.error
     return flatten(config) | row
 
 

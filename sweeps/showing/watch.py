@@ -43,7 +43,7 @@ class Watch:
         goals = [r.row.goal for r in self.runs]
         # A failed run takes no more steps.
         steps = sum(g if s.state in ENDED else s.step for s, g in zip(standings, goals, strict=True))
-        done, failed = (sum(s.state == state for s in standings) for state in ENDED)
+        done, failed = (sum(s.state == state for s in standings) for state in (State.DONE, State.FAILED))
         left, size = self._left(self.goal - steps), len(self.runs)
         shown = f"{count(steps // size)} of {count(self.goal // size)}"
         return PackLine(self.title, size, done, failed, shown, self.speed, left, steps / self.goal)

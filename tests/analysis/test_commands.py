@@ -22,6 +22,7 @@ from tests.analysis.folders import (
     write_list,
     write_state,
 )
+from tests.sealed import reseal
 
 # -- table 1 -----------------------------------------------------------------------------------------------------------
 
@@ -262,6 +263,7 @@ def test_a_csv_of_scores_that_cannot_be_read_is_reported(analysis: Analysis, con
 def test_damaged_episodes_are_named_with_their_line(two: Analysis, words: list[str]) -> None:
     path = Path("outputs") / entry().folder / "episodes.csv"
     path.write_text("step,return,length\n100,1.0,100\n200,oops,100\n")
+    reseal(path.parent)
     assert two.refuses(*words).startswith(f"{path}, line 3, is invalid")
 
 

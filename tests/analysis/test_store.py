@@ -99,12 +99,14 @@ def test_a_run_that_is_not_done_has_the_state_of_its_status(tmp_path: Path, stat
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[1]"])
-def test_a_run_said_to_be_done_without_a_result_that_can_be_read_is_lost(tmp_path: Path, content: str | None) -> None:
+def test_a_run_without_a_result_is_lost_and_with_one_that_cannot_be_read_damaged(
+    tmp_path: Path, content: str | None
+) -> None:
     write_list(tmp_path, [entry()])
     folder = write_state(tmp_path, entry(), "done")
     if content is not None:
         (folder / "result.json").write_text(content)
-    assert list(load(tmp_path).frame.state) == ["lost"]
+    assert list(load(tmp_path).frame.state) == ["lost" if content is None else "damaged"]
 
 
 def test_a_result_counts_although_the_process_died_before_saying_so(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ppo.config.run import to_mapping
 from sweeps.__main__ import main
 from sweeps.planning.runs import Run, sweep_runs
 from sweeps.planning.spec import load
+from tests.sealed import write_sealed
 from tests.sweeps.small import TINY, write_sweep
 
 GOAL = 256  # steps of a run of the tiny sweep
@@ -40,7 +41,7 @@ def write_done(folder: Path, score: float | None = 1.0, **keys: Any) -> None:
     """A run that is done."""
     write_status(folder, "done", step=GOAL)
     result = {"score": score, "episodes": 10, "steps": GOAL, "seconds": 5.0, "code": {"core": "0" * 8}, "commit": None}
-    (folder / "result.json").write_text(json.dumps(result | keys))
+    write_sealed(folder, result | keys)
 
 
 def write_run(run: Run, score: float | None = 1.0, **keys: Any) -> None:

@@ -23,6 +23,7 @@ from sweeps.planning import speeds
 from sweeps.planning.plan import Plan, disk_free, disk_needed, make_plan, to_json
 from sweeps.planning.runs import Run, sweep_runs
 from sweeps.planning.spec import load
+from tests.sealed import write_sealed
 from tests.sweeps.declared import EVEN, TOY, declare, million
 
 ALONE = Local("local", workers=1, pack_size="auto")
@@ -40,7 +41,7 @@ def write(run: Run, *, result: dict[str, Any] | None = None, **status: Any) -> N
     run.folder.mkdir(parents=True)
     (run.folder / "status.json").write_text(json.dumps(status))
     if result is not None:
-        (run.folder / "result.json").write_text(json.dumps(result))
+        write_sealed(run.folder, result)
 
 
 def alive(**changes: Any) -> dict[str, Any]:
@@ -90,11 +91,12 @@ def test_a_run_that_says_done_but_has_no_result_is_trained(tmp_path: Path) -> No
     assert trained(plan([run])) == {run.hash}
 
 
-def test_a_half_written_result_is_no_result(tmp_path: Path) -> None:
+def test_a_half_written_result_is_damage_and_trained_again_only_on_request(tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 1)
     write(run, state="done")
     (run.folder / "result.json").write_text('{"score": 12.')
-    assert trained(plan([run])) == {run.hash}
+    assert trained(plan([run])) == set()
+    assert trained(plan([run], retry=True)) == {run.hash}
 
 
 def test_a_failed_run_is_trained_again_only_on_request(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_broken_run_folder_is_a_row_like_others(tmp_path: Path, capsys: pytest
     write_status(folder, "failed")
     (folder / "status.json").write_text("{")
     (folder / "config.yaml").write_text("a: [")
-    assert ls(tmp_path, capsys, columns="run,state,env,setting")[1:] == [["000000000000", "new", "Task-v0", "ppo"]]
+    assert ls(tmp_path, capsys, columns="run,state,env,setting")[1:] == [["000000000000", "damaged", "Task-v0", "ppo"]]
 
 
 def test_json_has_what_the_table_has(tmp_path: Path, runs: list[Run], capsys: pytest.CaptureFixture[str]) -> None:
