@@ -45,6 +45,7 @@ class GymnasiumLockStep:
         if not made:
             raise self.failures[0]
         self.spec = made[0][0].spec
+        self._draw = any(seat.draws for seats in made for seat in seats)
         obs, none = np.zeros((*grid, *self.spec.obs.shape)), np.zeros(grid, np.bool_)
         self._last = Step(obs, np.zeros(grid), none, none, obs)
 
@@ -68,7 +69,7 @@ class GymnasiumLockStep:
     def step(self, action: Floats) -> Step:
         """Advance every active actor by one action [L, N, action], sent unclipped ([L, N, 1] choices if discrete)."""
         step = self._last.copy()
-        with self._inside():
+        with self._inside(needed=self._draw):
             for lane in np.flatnonzero(self._active.any(1)).tolist():
                 self._guarded(lane, self._step_lane, lane, action, step)
         self._last = step
@@ -159,13 +160,15 @@ class GymnasiumLockStep:
         return self._seats[lane][actor].start(_seed(self._generators[lane][actor]))
 
     @contextmanager
-    def _inside(self) -> Iterator[None]:
+    def _inside(self, *, needed: bool = True) -> Iterator[None]:
         """While open, the environments' global generators may be in place of the process's."""
-        self._outside.take()
+        if needed:
+            self._outside.take()
         try:
             yield
         finally:
-            self._outside.put()
+            if needed:
+                self._outside.put()
 
     def _guarded(self, lane: int, function: Callable[..., None], *args: Any) -> None:
         """Let a lane's environments work, once for all of them, as the guard costs as much as a small one's step."""

@@ -55,8 +55,10 @@ class Seat:
     def _build(self, born: int) -> None:
         self.born = born
         self.env = self._make()
-        self._space: Any = self.env.action_space
-        self.spec = registered.to_spec(self._task[0], self.env.observation_space, self._space)
+        space: Any = self.env.action_space
+        self.spec = registered.to_spec(self._task[0], self.env.observation_space, space)
+        self._discrete, self._kind, self._shape = self.spec.action.discrete, space.dtype.type, space.shape
+        self._first = space.start if self._discrete else None
         self._begin(0)
 
     def _begin(self, seed: int) -> None:
@@ -128,21 +130,23 @@ class Seat:
                     setattr(env.unwrapped, name, copy.deepcopy(getattr(env.unwrapped, name)))
         finally:
             self._globals.take()
-        self._draws = not never_drawn_from(env)
+        self.draws = not never_drawn_from(env)
         return env
 
     def _reset(self) -> Floats:
-        self._globals.seed(self.seed)
+        if self.draws:
+            self._globals.seed(self.seed)
         try:
             self.env.action_space.seed(self.seed)
             self.env.observation_space.seed(self.seed)
             obs, _ = returned.parts(self.env.reset(seed=self.seed), 2, "reset")
             return returned.observation(obs, self.spec.obs).astype(np.float64)
         finally:
-            self._globals.take()
+            if self.draws:
+                self._globals.take()
 
     def _step(self, action: Floats) -> Seen:
-        if self._draws:
+        if self.draws:
             self._globals.put()
         try:
             obs, reward, terminated, truncated, _ = returned.parts(self.env.step(self._to_env(action)), 5, "step")
@@ -153,12 +157,11 @@ class Seat:
                 returned.ending(truncated, "truncated"),
             )
         finally:
-            if self._draws:
+            if self.draws:
                 self._globals.take()
 
     def _to_env(self, action: Floats) -> Any:
         """An action [columns] as the space spells it; a new array, since an environment may keep it."""
-        space = self._space
-        if self.spec.action.discrete:
-            return space.dtype.type(action[0]) + space.start
-        return action.reshape(space.shape).astype(space.dtype)
+        if self._discrete:
+            return self._kind(action[0]) + self._first
+        return action.reshape(self._shape).astype(self._kind)
