@@ -75,7 +75,7 @@ class LockStep(Protocol):
 
     spec: Spec
     failures: dict[int, Exception]  # lane -> why its simulator cannot go on; such a lane is no longer stepped
-    restores_exactly: bool  # whether `set_state` continues mid-episode with the same bits
+    inexact: dict[int, str]  # lane -> why `set_state` did not restore it to the bit; empty where it did
 
     def reset(self) -> Obs:
         """Start an episode everywhere; returns obs [L, N, *obs]."""
@@ -96,8 +96,13 @@ class LockStep(Protocol):
     def set_state(self, lane: int, state: dict[str, Any]) -> Obs | None:
         """Put one lane back to where `get_state` was called.
 
-        A suite that cannot do so exactly starts new episodes there and returns their obs [N, *obs].
+        A suite that cannot do so exactly says why in `inexact`. It starts new episodes there, and returns their obs
+        [N, *obs].
         """
+        ...
+
+    def close(self, lane: int) -> None:
+        """Let go of what a lane holds, such as files and windows; it is never stepped again."""
         ...
 
 

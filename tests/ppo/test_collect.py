@@ -1,6 +1,7 @@
 """Collecting: what a rollout holds, and episodes that are counted across rollouts."""
 
 from __future__ import annotations
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ SPEC = box(1, 2)
 class Clockwork:
     """Observes a clock; the reward is its time, and an episode ends every third step, by turns in both ways."""
 
-    spec, restores_exactly = SPEC, True
+    spec = SPEC
+    inexact: ClassVar[dict[int, str]] = {}
 
     def __init__(self) -> None:
         self.time = np.zeros((LANES, ACTORS))

@@ -31,7 +31,8 @@ SPEC = Spec(FRAME, Actions(3, True, np.zeros(1), np.full(1, 2.0)))
 class Film:
     """Shows frames of noise; the reward is 1 for the choice that the first pixel names."""
 
-    spec, restores_exactly = SPEC, True
+    spec = SPEC
+    inexact: ClassVar[dict[int, str]] = {}
 
     def __init__(self, generators: Generators) -> None:
         self.generators, self.failures, self.time = generators, dict[int, Exception](), 0
