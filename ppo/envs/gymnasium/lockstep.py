@@ -12,8 +12,10 @@ import numpy as np
 
 from ppo.data import Bools, Floats, Obs
 from ppo.envs.base import Generators, Marker, Step
+from ppo.envs.foreign import Foreign
 from ppo.envs.gymnasium.global_generators import GlobalGenerators
 from ppo.envs.gymnasium.seat import Seat, Unequal
+from ppo.envs.watchdog import WATCH
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ class GymnasiumLockStep:
 
     def __init__(self, env_id: str, generators: Generators, time_limit: int | None, marker: Marker) -> None:
         self._generators, self._marker = generators, marker
+        self._foreign = Foreign(marker)
         self._outside = GlobalGenerators()
         self._seats: list[list[Seat]] = [[] for _ in generators]
         self.failures: dict[int, Exception] = {}
@@ -35,9 +38,9 @@ class GymnasiumLockStep:
         self.replayed: dict[int, int] = {}
         grid = (len(generators), len(generators[0]))
         self._active = np.ones(grid, np.bool_)
-        for lane in range(len(generators)):
-            with self._inside(), self._lane(lane):
-                self._make(lane, env_id, time_limit)
+        with self._inside():
+            for lane in range(len(generators)):
+                self._guarded(lane, self._make, lane, env_id, time_limit)
         made = [seats for lane, seats in enumerate(self._seats) if lane not in self.failures]
         if not made:
             raise self.failures[0]
@@ -47,8 +50,7 @@ class GymnasiumLockStep:
 
     def _make(self, lane: int, env_id: str, time_limit: int | None) -> None:
         """The environments of one lane; each of its own make, as constructors may draw too."""
-        call = partial(self._call, lane)
-        seats = [Seat(env_id, time_limit, _seed(actor), call) for actor in self._generators[lane]]
+        seats = [Seat(env_id, time_limit, _seed(actor)) for actor in self._generators[lane]]
         first = next((seats[0].spec for seats in self._seats if seats), seats[0].spec)
         if any((seat.spec.obs, *seat.spec.action[:2]) != (first.obs, *first.action[:2]) for seat in seats):
             raise ValueError("the environment's spaces have another size each time that it is made")
@@ -68,20 +70,21 @@ class GymnasiumLockStep:
         step = self._last.copy()
         with self._inside():
             for lane in np.flatnonzero(self._active.any(1)).tolist():
-                with self._lane(lane):
-                    for actor in np.flatnonzero(self._active[lane]).tolist():
-                        self._step_one(lane, actor, action[lane, actor], step)
+                self._guarded(lane, self._step_lane, lane, action, step)
         self._last = step
         return step
 
-    def _step_one(self, lane: int, actor: int, action: Floats, step: Step) -> None:
-        """Write one actor's step into its rows."""
-        at = (lane, actor)
-        seen = self._seats[lane][actor].step(action)
-        step.obs[at] = step.final_obs[at] = seen.obs
-        step.reward[at], step.terminated[at], step.truncated[at] = seen[1:]
-        if seen.terminated or seen.truncated:
-            step.obs[at] = self._start(lane, actor)
+    def _step_lane(self, lane: int, action: Floats, step: Step) -> None:
+        """Write a step of one lane's actors into their rows."""
+        for actor in np.flatnonzero(self._active[lane]).tolist():
+            WATCH.calls += 1  # to the watchdog, each is a call of its own
+            at = (lane, actor)
+            seen = self._seats[lane][actor].step(action[at])
+            step.obs[at] = step.final_obs[at] = seen.obs
+            step.reward[at], step.terminated[at], step.truncated[at] = seen[1:]
+            if seen.terminated or seen.truncated:
+                WATCH.calls += 1
+                step.obs[at] = self._start(lane, actor)
 
     def set_active(self, actors: Bools) -> None:
         """Step only these actors [L, N] from now on. A lane that has failed stays out."""
@@ -91,9 +94,10 @@ class GymnasiumLockStep:
     def close(self, lane: int) -> None:
         """Let go of what a lane's environments hold; it is never stepped again."""
         self._active[lane] = False
-        for seat in self._seats[lane]:
-            with self._inside(), suppress(Exception):
-                seat.close()
+        with self._inside():
+            for seat in self._seats[lane]:
+                with suppress(Exception):
+                    self._call(lane, seat.close)
         self._seats[lane] = []
 
     def get_state(self, lane: int) -> dict[str, Any]:
@@ -113,12 +117,14 @@ class GymnasiumLockStep:
         self.inexact.pop(lane, None)
         self._last = self._last.copy()
         try:
-            with self._inside(), self._lane(lane):
+            with self._inside():
                 self._replay(lane, state.get("episodes", []))
         except Unequal as error:
             self.inexact[lane] = f"{error}: new episodes were started"
             self._start_lane(lane, self._last.obs)
             return self._last.obs[lane].copy()
+        except Exception as error:
+            self._fail(lane, error)
         return None
 
     def _replay(self, lane: int, episodes: list[dict[str, Any]]) -> None:
@@ -127,7 +133,7 @@ class GymnasiumLockStep:
             raise Unequal("the checkpoint is an older version's and has no actions")
         for actor, episode in enumerate(episodes):
             try:
-                seen, differing = self._seats[lane][actor].replay(episode)
+                seen, differing = self._seats[lane][actor].replay(episode, partial(self._call, lane))
             except Unequal as error:
                 raise Unequal(f"environment {actor + 1} of {len(episodes)}: {error}") from None
             for rows, value in zip(self._last[:5], (*seen, seen.obs), strict=True):
@@ -139,9 +145,13 @@ class GymnasiumLockStep:
 
     def _start_lane(self, lane: int, obs: Obs) -> None:
         """Begin new episodes in one lane, and put what they show into its row of obs [L, N, obs]."""
-        with self._inside(), self._lane(lane):
-            for actor in range(len(self._seats[lane])):
-                obs[lane, actor] = self._start(lane, actor)
+        with self._inside():
+            self._guarded(lane, self._start_all, lane, obs)
+
+    def _start_all(self, lane: int, obs: Obs) -> None:
+        for actor in range(len(self._seats[lane])):
+            WATCH.calls += 1
+            obs[lane, actor] = self._start(lane, actor)
 
     def _start(self, lane: int, actor: int) -> Floats:
         """Begin a new episode of one actor; returns its first observation."""
@@ -157,23 +167,18 @@ class GymnasiumLockStep:
         finally:
             self._outside.put()
 
-    @contextmanager
-    def _lane(self, lane: int) -> Iterator[None]:
-        """While open, a lane's environments are at work; if one of them fails, the lane is taken out."""
+    def _guarded(self, lane: int, function: Callable[..., None], *args: Any) -> None:
+        """Let a lane's environments work, once for all of them, as the guard costs as much as a small one's step."""
         try:
-            yield
-        except Unequal:
-            raise
+            self._call(lane, function, *args)
         except Exception as error:
             self._fail(lane, error)
 
     def _call(self, lane: int, function: Callable[..., Any], *args: Any) -> Any:
         """Call somebody else's code for a lane, which the marker names meanwhile."""
-        before, self._marker[0] = self._marker[0], lane + 1
+        before = self._marker[0]
         try:
-            return function(*args)
-        except SystemExit as error:  # which must end neither its mates nor the process
-            raise RuntimeError(f"the environment called sys.exit({error.code!r})") from error
+            return self._foreign.call(lane, function, *args)
         finally:
             self._marker[0] = before
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ppo.data import Floats
-from ppo.envs.base import Spec
+from ppo.envs import returned
 from ppo.envs.gymnasium import registered
 from ppo.envs.gymnasium.carried import carried
 from ppo.envs.gymnasium.global_generators import GlobalGenerators, never_drawn_from
@@ -42,20 +42,21 @@ class Unequal(Exception):
 class Seat:
     """An environment and its running episode. `born` seeds what its constructor draws from global generators.
 
-    The environment finds its own global generators in place whenever its code runs; the caller puts back the process's.
+    The environment finds its own global generators in place whenever its code runs. To put back the process's, and to
+    guard against what else that code may do, is left to the caller.
     Memory: 8 bytes for each number of each action since the episode began.
     """
 
-    def __init__(self, env_id: str, time_limit: int | None, born: int, call: Call) -> None:
-        self._call, self._task = call, (env_id, time_limit)
+    def __init__(self, env_id: str, time_limit: int | None, born: int) -> None:
+        self._task = (env_id, time_limit)
         self._globals = GlobalGenerators()
         self._build(born)
 
     def _build(self, born: int) -> None:
         self.born = born
-        self.env = self._call(self._make)
+        self.env = self._make()
         self._space: Any = self.env.action_space
-        self.spec = self._call(registered.to_spec, self._task[0], self.env.observation_space, self._space)
+        self.spec = registered.to_spec(self._task[0], self.env.observation_space, self._space)
         self._begin(0)
 
     def _begin(self, seed: int) -> None:
@@ -65,13 +66,13 @@ class Seat:
     def start(self, seed: int) -> Floats:
         """Begin an episode; returns its first observation [obs]."""
         self._begin(seed)
-        obs: Floats = self._call(self._reset)
+        obs = self._reset()
         self._digest.update(obs)
         return obs
 
     def step(self, action: Floats) -> Seen:
         """Take an action [columns]; returns what came of it, the last observation where the episode ended."""
-        seen: Seen = self._call(self._step, action)
+        seen = self._step(action)
         self._actions += action.tobytes()
         self.steps += 1
         self._digest.update(seen.obs)
@@ -80,7 +81,11 @@ class Seat:
 
     def close(self) -> None:
         """Let go of windows, files and processes."""
-        self._call(self._close)
+        self._globals.put()
+        try:
+            self.env.close()
+        finally:
+            self._globals.take()
 
     def get_state(self) -> dict[str, Any]:
         """The running episode; torch.load(weights_only=True) can read it."""
@@ -94,27 +99,25 @@ class Seat:
             "carried": carried(self.env),
         }
 
-    def replay(self, state: dict[str, Any]) -> tuple[Seen, list[str]]:
+    def replay(self, state: dict[str, Any], call: Call) -> tuple[Seen, list[str]]:
         """Play a saved episode again: its last step, and attributes that the environment has carried into it.
 
         Raises Unequal if it does not come to the same.
         """
         if state["born"] != self.born:
             with suppress(Exception):
-                self.close()
-            self._build(state["born"])
-        seen = Seen(self.start(state["seed"]), 0.0, terminated=False, truncated=False)
+                call(self.close)
+            call(self._build, state["born"])
+        seen = Seen(call(self.start, state["seed"]), 0.0, terminated=False, truncated=False)
         actions = state["actions"].numpy().astype(np.float64)
         for step, action in enumerate(actions, 1):
-            seen = self.step(action)
+            seen = call(self.step, action)
             if seen.terminated or seen.truncated:
                 raise Unequal(f"the same seed and actions ended its episode at step {step} of {len(actions)}")
         if self._digest.hexdigest() != state["digest"]:
             raise Unequal(f"the same seed and {len(actions)} actions did not lead to the same numbers")
         now, before = carried(self.env), state["carried"]
         return seen, sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
-
-    # What follows runs the environment's code, and is called through the guard only.
 
     def _make(self) -> Env:
         self._globals.seed(self.born)
@@ -133,7 +136,8 @@ class Seat:
         try:
             self.env.action_space.seed(self.seed)
             self.env.observation_space.seed(self.seed)
-            return to_obs(_of(self.env.reset(seed=self.seed), 2, "reset")[0], self.spec)
+            obs, _ = returned.parts(self.env.reset(seed=self.seed), 2, "reset")
+            return returned.observation(obs, self.spec.obs).astype(np.float64)
         finally:
             self._globals.take()
 
@@ -141,8 +145,13 @@ class Seat:
         if self._draws:
             self._globals.put()
         try:
-            result = _of(self.env.step(self._to_env(action)), 5, "step")
-            return Seen(to_obs(result[0], self.spec), to_reward(result[1]), to_flag(result[2]), to_flag(result[3]))
+            obs, reward, terminated, truncated, _ = returned.parts(self.env.step(self._to_env(action)), 5, "step")
+            return Seen(
+                returned.observation(obs, self.spec.obs).astype(np.float64),
+                returned.reward(reward),
+                returned.ending(terminated, "terminated"),
+                returned.ending(truncated, "truncated"),
+            )
         finally:
             if self._draws:
                 self._globals.take()
@@ -153,50 +162,3 @@ class Seat:
         if self.spec.action.discrete:
             return space.dtype.type(action[0]) + space.start
         return action.reshape(space.shape).astype(space.dtype)
-
-    def _close(self) -> None:
-        self._globals.put()
-        try:
-            self.env.close()
-        finally:
-            self._globals.take()
-
-
-def to_obs(obs: Any, spec: Spec) -> Floats:
-    """An observation as a new array [obs]; TypeError or ValueError if it is none of the environment's space."""
-    array = np.asarray(obs)
-    if array.shape != spec.obs.shape:
-        raise ValueError(f"an observation of shape {array.shape} came, and its space has {spec.obs.shape}")
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"an observation of dtype {array.dtype} came: expected real numbers")
-    return array.astype(np.float64)
-
-
-def to_reward(reward: Any) -> float:
-    """A reward as a number; TypeError if it is none."""
-    if type(reward) is not float:
-        array = np.asarray(reward)
-        if array.shape or array.dtype.kind not in "fiub":
-            raise TypeError(f"a reward of type {type(reward).__name__} came, {_brief(array)}: expected one real number")
-    return float(reward)
-
-
-def to_flag(flag: Any) -> bool:
-    """An end as a bool; TypeError if it is none."""
-    if type(flag) is not bool:
-        array = np.asarray(flag)
-        if array.shape or array.dtype.kind not in "iub":
-            raise TypeError(f"an end of type {type(flag).__name__} came, {_brief(array)}: expected true or false")
-    return bool(flag)
-
-
-def _brief(array: np.ndarray) -> str:
-    return f"shape {array.shape}, dtype {array.dtype}"
-
-
-def _of(result: Any, length: int, call: str) -> tuple[Any, ...]:
-    """What `reset` or `step` returned, if it has the length that Gymnasium asks for."""
-    if isinstance(result, tuple) and len(result) == length:
-        return result
-    came = f"{len(result)} values" if isinstance(result, tuple) else f"a {type(result).__name__}"
-    raise TypeError(f"{call} returned {came}: expected a tuple of {length}")

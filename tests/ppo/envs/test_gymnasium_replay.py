@@ -144,7 +144,7 @@ def read_back(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_lane(steps: list[Step], lane: int) -> list[list[Any]]:
-    return [[rows[lane].tolist() for rows in step] for step in steps]
+    return [[rows[lane].tolist() for rows in step.arrays.values()] for step in steps]
 
 
 @pytest.mark.parametrize("env_id", [*TASKS, "Drawing-v0", "Plain-v0", "Statistics-v0"])

@@ -147,7 +147,7 @@ def test_an_environment_that_exits_takes_out_its_own_lane_only(
     suite.reset()
     monkeypatch.setattr(suite._seats[1][0].env, "step", lambda _: sys.exit(3))
     suite.step(np.zeros((2, 1, 1)))
-    assert {lane: type(error) for lane, error in suite.failures.items()} == {1: RuntimeError}
+    assert list(suite.failures) == [1]
     assert "sys.exit(3)" in str(suite.failures[1])
     assert len(probe.seen) == 1
 
