@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ppo.config import choices
-from ppo.config.schema import Rule
+from ppo.config.schema import Count, Rule, integer
+from ppo.data import Kind
 from ppo.envs.atari import games
 from ppo.envs.base import Generators, Marker, Suite
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 
 TIME_LIMIT = 100_000  # steps, each of 4 frames
 
-Steps = Annotated[int, Rule("an integer from 1 to 10,000,000", lambda v: 1 <= v <= 10_000_000)]
-Noops = Annotated[int, Rule("an integer from 0 to 1,000", lambda v: 0 <= v <= 1_000)]
+Noops = Annotated[int, integer(0, 1000)]
 Chance = Annotated[float, Rule("a number of at least 0 and below 1", lambda v: 0 <= v < 1)]
 
 
@@ -25,8 +25,10 @@ Chance = Annotated[float, Rule("a number of at least 0 and below 1", lambda v: 0
 class Atari(Suite):
     """A game, by the name of its ROM."""
 
+    shows: ClassVar[Kind | None] = "frames"
+
     id: str
-    time_limit: Steps | None
+    time_limit: Count | None
     full_actions: bool
     sticky: Chance
     noops: Noops
