@@ -162,6 +162,11 @@ def yaml_values(algorithm: str, surrogate: str | None, network: str) -> Values:
     return {key: value for key, value in values.items() if key not in ("env", *missing)}
 
 
+def suite_values(suite: str) -> Values:
+    """The values that conf/ gives tasks of a suite, in the yaml of its name; none if it has no such yaml."""
+    return _base(config_dirs(), (f"env={suite}",)).values["env"] if suite in groups()["env"] else {}
+
+
 # -- resolving ---------------------------------------------------------------------------------------------------------
 
 

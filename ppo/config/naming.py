@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ppo.config.compose import yaml_values
+from ppo.config.compose import suite_values, yaml_values
 from ppo.config.flatten import flatten
 from ppo.config.groups import config_dirs
 from ppo.config.identity import run_hash, setting_essence, setting_hash, short
@@ -36,7 +36,7 @@ def _parts(config: Config) -> tuple[list[str], list[tuple[str, str]]]:
     """The names of a setting's choices, and the keys and values worth saying: coefficients, then what is unusual."""
     values = flatten(setting_essence(config))
     surrogate = None if config.surrogate is None else config.surrogate.name
-    usual = _usual_values(config_dirs(), config.algorithm.name, surrogate, config.network.name)
+    usual = _usual_values(config_dirs(), config.env.suite, config.algorithm.name, surrogate, config.network.name)
     names = [config.algorithm.name, *([surrogate] if surrogate else [])]
     if config.network.name != usual.get("network.name"):
         names.append(config.network.name)
@@ -49,9 +49,10 @@ _NO = object()
 
 
 @lru_cache
-def _usual_values(_dirs: Any, algorithm: str, surrogate: str | None, network: str) -> Mapping[str, Any]:
-    """The values that the yaml files give a run with these choices, and null for keys of its task."""
-    return flatten(yaml_values(algorithm, surrogate, network)) | {"env.time_limit": None}
+def _usual_values(_dirs: Any, suite: str, algorithm: str, surrogate: str | None, network: str) -> Mapping[str, Any]:
+    """The values that the yaml files give a run with these choices: its task's are those of its suite's own yaml."""
+    task = {"env": {"time_limit": None} | suite_values(suite)}
+    return flatten(yaml_values(algorithm, surrogate, network) | task)
 
 
 def leaf(key: str) -> str:

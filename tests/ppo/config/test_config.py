@@ -24,7 +24,7 @@ ALGORITHMS, SURROGATES = choices.algorithm.names(), choices.surrogate.names()
 
 # key, an invalid value, what is expected: one line at least for every key there is
 RULES: list[tuple[str, Any, str]] = [
-    ("env.suite", "roboschool", "gymnasium, mujoco"),
+    ("env.suite", "roboschool", "atari, gymnasium, mujoco"),
     ("env.id", None, "a string"),
     ("env.time_limit", 0, f"{COUNT} or null"),
     ("seed", -1, SEED),

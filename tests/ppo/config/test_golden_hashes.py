@@ -62,6 +62,10 @@ GOLDEN = [
         "02dfe1076c7b84749ed33ab804f6612cba866fb0cb0e09d7de2104ac1d1b961b",
     ),
     (
+        "env=atari env.id=pong env.sticky=0.25 algorithm=random network=a3c_cnn",
+        "1fe03077212f62d904dbeb19fc182bf38a3d821ae12d6f89146e853f1b03afef",
+    ),
+    (
         "seed=123456789012345678901234567890 algorithm.lr=1e-30 algorithm.c2=0.1 "
         "algorithm.max_grad_norm=0.5 algorithm.value_clip=1e22",
         "fe27262160fd168641fef50e7d97f830f8e6af0b53c561cf2385462a2b53d794",
