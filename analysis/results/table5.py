@@ -22,8 +22,7 @@ APPENDIX = Appendix(
     ],
     (
         "alpha is annealed linearly from 1 to 0 over the course of learning, which is total_steps.",
-        "There is neither an Atari game nor a network for images yet: these hyperparameters can be used on any task "
-        "with a flat observation.",
+        "The network is not part of the experiment: env=atari chooses the one that section 6.4 names, a3c_cnn.",
     ),
 )
 

@@ -210,7 +210,7 @@ def test_side_by_side_only_the_run_with_a_trust_region_is_bound_by_it() -> None:
 def test_an_enormous_bound_is_no_trust_region() -> None:
     enormous = [["algorithm=a2c_trust_region", "algorithm.trust_region=1e30"]] * 3
     plain, bounded = make_learner("a2c"), make_learner("a2c", lanes=enormous)
-    update = Spy(bounded, "_update")
+    update = Spy(bounded, "_updated")
     for seed in range(3):
         first, second = (learn(x, make_rollout(5, 4, seed=seed)) for x in (plain, bounded))
         assert all(np.array_equal(first[key], second[key], equal_nan=True) for key in first)

@@ -10,6 +10,7 @@ from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from ppo.config.compose import CONF, compose, compose_mapping, groups
+from ppo.errors import UserError
 
 # What a choice leaves to the user.
 FRAMES = ["env.id=breakout", "network=a3c_cnn", "algorithm.normalize_obs=false"]
@@ -36,10 +37,17 @@ def test_games_compose_with_algorithms_that_take_frames(chosen: list[str]) -> No
     assert (run.env.suite, run.env.id, run.env.episode_limit()) == ("atari", "breakout", 100_000)
 
 
-@pytest.mark.parametrize("network", groups()["network"])
-def test_every_network_composes_with_every_algorithm(network: str) -> None:
+@pytest.mark.parametrize("network", [name for name in groups()["network"] if name.startswith("mlp")])
+def test_every_network_of_vectors_composes_with_every_algorithm(network: str) -> None:
     runs = [compose([f"algorithm={algorithm}", f"network={network}"]) for algorithm in groups()["algorithm"]]
     assert len({run.network for run in runs}) == 1
+
+
+@pytest.mark.parametrize("network", ["a3c_cnn", "nature_cnn"])
+@pytest.mark.parametrize("env", [["env=reacher"], ["env=gymnasium", "env.id=CartPole-v1"]])
+def test_a_network_of_frames_is_refused_where_there_are_vectors(network: str, env: list[str]) -> None:
+    with pytest.raises(UserError, match=rf"^network\.name={network} is invalid: expected a network for vectors"):
+        compose([*env, f"network={network}"])
 
 
 def test_an_algorithm_may_choose_a_network_and_the_user_has_the_last_word() -> None:

@@ -53,7 +53,8 @@ RULES: list[tuple[str, Any, str]] = [
     ("algorithm.time_limit", "ignore", "terminal or bootstrap"),
     ("algorithm.gamma", 1.01, FRACTION),
     ("algorithm.lam", -0.1, FRACTION),
-    ("algorithm.normalize_adv", True, "batch or minibatch or none"),
+    ("algorithm.normalize_adv", True, "batch or actor or minibatch or none"),
+    ("algorithm.reward", "clipped", "raw or sign"),
     ("algorithm.normalize_reward", "ppo2", "true or false"),
     ("algorithm.normalize_obs", 1, "true or false"),
     ("algorithm.epochs", 0, LOOPS),
@@ -107,7 +108,7 @@ RULES: list[tuple[str, Any, str]] = [
     ("algorithm.extra_std", -0.01, NOT_NEGATIVE),
     ("algorithm.extra_until", 2, FRACTION),
 ]
-YOUNGER = {"algorithm.record"}  # keys added after runs were published
+YOUNGER = {"algorithm.record", "algorithm.reward"}  # keys added after runs were published
 
 
 CHOSEN = [*(f"surrogate={name}" for name in SURROGATES), *(f"algorithm={name}" for name in ALGORITHMS)]

@@ -48,7 +48,7 @@ GOLDEN = [
     ("algorithm=random total_steps=102400", "8a4066a37edf1dc85c404605d99cc77bc60c5e52a77713b225d15ce314e7aed4"),
     ("algorithm=random algorithm.policy=uniform", "f5c025db86f2b1523895621eb7133d1916adfdfd09076cfebbfa6d0660ae6b9c"),
     ("experiment=table4", "b4986365ce1deca2a51ff99ccb1bfca343f136b7ebc858b85129ba2d7770b661"),
-    ("experiment=table5", "7b3cfff85eaa34257d63c002b3a654e2fd53248cd3146039455f7d319102ba16"),
+    ("experiment=table5 algorithm.reward=raw", "7b3cfff85eaa34257d63c002b3a654e2fd53248cd3146039455f7d319102ba16"),
     (
         "network=mlp_10x5 network.activation=relu network.shared=true",
         "8075fcef261e0a990206aa31e3e9c802285f7d17756c07422889c949415bb23c",

@@ -44,7 +44,7 @@ def complaint(*overrides: str) -> str:
         ("algorithm.hiddn=[8]", "network.hidden"),  # nearly spelled, elsewhere
         ("algorithm.minibatchsize=8", "algorithm.minibatch_size"),
         ("totalsteps=8", "total_steps"),
-        ("time_limt=8", "env.time_limit"),
+        ("time_limt=8", "algorithm.time_limit or env.time_limit"),
     ],
 )
 def test_a_key_that_is_not_there_is_compared_by_its_last_part(override: str, meant: str) -> None:
