@@ -104,11 +104,6 @@ class Pack:
         """The lanes still in training."""
         return [int(lane) for lane in np.flatnonzero(self.active)]
 
-    @property
-    def restores_exactly(self) -> bool:
-        """Whether a lane put to a saved state continues with the same bits."""
-        return self.env.restores_exactly
-
     def policy(self, lane: int, **facts: Any) -> Policy:
         """What one run has learned, with facts about it for whoever uses it."""
         theta = self.learner.learned(lane).detach().cpu().clone()

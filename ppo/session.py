@@ -167,10 +167,10 @@ class Session:
             member.mixed = True
             differing.append(f"compiled was {state['compiled']}, is {member.compiled}")
             self._warn(lane, "resumed in another compile mode: last digits may change")
-        exact = self.pack.restores_exactly
-        member.resumes = [*state.get("resumes", ()), {"step": step, "exact": exact, "differences": differing}]
-        if not exact:
-            self._warn(lane, f"{member.config.env.id} cannot be saved exactly: the resumed run starts new episodes")
+        if inexact := self.pack.env.inexact.get(lane):
+            differing.append(inexact)
+            self._warn(lane, f"resumed, not exactly: {inexact}")
+        member.resumes = [*state.get("resumes", ()), {"step": step, "exact": not inexact, "differences": differing}]
         if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
 

@@ -8,7 +8,6 @@ lists keys by name.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence

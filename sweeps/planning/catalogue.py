@@ -22,7 +22,6 @@ from sweeps.planning.points import own_files
 from sweeps.planning.runs import outputs_of, sweep_runs
 from sweeps.planning.spec import load
 
-
 DEPENDS_ON_ELSEWHERE = re.compile(r"\$\{\s*\w+(\.\w+)*\s*:")  # a resolver, such as ${oc.env:SEED}: read anew each time
 
 

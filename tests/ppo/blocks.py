@@ -25,7 +25,7 @@ PRIZE = 7.0
 class Blocks:
     """A bright block stands in one of three columns: naming it is worth 7 points. Lives end, and then games do."""
 
-    spec, restores_exactly = SPEC, True
+    spec = SPEC
 
     def __init__(self, generators: Generators) -> None:
         shape = (len(generators), len(generators[0]))

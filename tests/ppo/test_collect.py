@@ -1,6 +1,7 @@
 """Collecting: what a rollout holds, and episodes that are counted across rollouts."""
 
 from __future__ import annotations
+
 from typing import ClassVar
 
 import numpy as np

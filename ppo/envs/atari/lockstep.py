@@ -40,8 +40,6 @@ class AtariLockStep:
     Returned arrays are the caller's: never written to again here.
     """
 
-    restores_exactly = True
-
     def __init__(self, task: Atari, generators: Generators, marker: Marker) -> None:
         self._marker = marker
         self._lanes, self._actors = len(generators), len(generators[0])

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ppo.data import Space
-from ppo.errors import UserError
 from ppo.envs.base import Actions, Spec
+from ppo.errors import UserError
 from ppo.networks import convolutions
 from ppo.networks.bodies.cnn import A3C, CNN, Nature
 from ppo.networks.flat import FlatNetwork, Head
