@@ -1,4 +1,4 @@
-"""Games of the Atari 2600 in lock-step: a plain loop over emulators; observations are the last four frames, as bytes."""
+"""Games of the Atari 2600 in lock-step: a loop over emulators; observations are the last four frames, as bytes."""
 
 from __future__ import annotations
 
