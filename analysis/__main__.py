@@ -18,6 +18,7 @@ if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().p
 from analysis.command import Call, commands
 from analysis.output import Output
 from ppo.errors import UserError, invalid
+from ppo.runs.arguments import Parser
 from ppo.runs.exits import Exit, exit_status
 
 EXAMPLES = """examples:
@@ -47,7 +48,7 @@ def _run(arguments: Sequence[str]) -> Exit:
     if unknown and "=" in unknown[0] and not unknown[0].startswith("-"):
         raise UserError(f"{unknown[0]} is invalid: expected outputs=FOLDER.")
     if unknown:
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        options.parser.refuse(unknown)
     output = Output(getattr(options, "out", None), as_json=options.json)
     try:
         options.command.run(Call(options, _store(stores[-1] if stores else None), output))
@@ -69,8 +70,8 @@ def _store(named: str | None) -> Path:
     return path
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="ppo-analysis",
         description="From run folders to the paper's tables and figures.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

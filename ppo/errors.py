@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -39,9 +39,24 @@ def shown(value: Any) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception in one line of bounded length: its type and its message."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+    """An exception in one line of bounded length: its type and its message, whatever they are."""
+    text, name = " ".join(text_of(error, 2000).split()), type_name(error)
+    return f"{name}: {text[:300]}" if text else name
+
+
+def text_of(value: object, most: int, show: Callable[[Any], Any] = str) -> str:
+    """A value of other people's making as a text that can be encoded, of `most` characters and `...` at most."""
+    try:
+        text = str.__str__(show(value))  # of a subclass of str, too
+    except BaseException:
+        return "(its text cannot be shown)"
+    text = text if len(text) <= most else f"{text[:most]}..."
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def type_name(value: object) -> str:
+    """The name of a value's class, which may be as odd as its text."""
+    return text_of(type.__dict__["__name__"].__get__(type(value)), 100)
 
 
 def printable(error: UserError) -> str:

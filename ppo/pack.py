@@ -15,6 +15,7 @@ from ppo.data import Columns, Episode, Moment, PackSpec, Rollout, Table
 from ppo.envs.base import Marker
 from ppo.learning.filters import ObsFilter
 from ppo.networks.flat import FlatNetwork, Head
+from ppo.policy import Policy
 from ppo.streams import get_state, make_streams, set_state
 
 MIN_LANES = 2  # the compiler writes other loops for a dimension of one, which round differently (law 1)
@@ -45,7 +46,7 @@ class Pack:
         first = configs[0]
         spare = MIN_LANES - self.size if first.network.mapped == "vmap" else 0
         configs = [*configs, *[first] * spare]
-        self.algorithm = first.algorithm
+        self.configs, self.algorithm = configs, first.algorithm
         self.streams = [make_streams(c.seed, self.algorithm.num_actors) for c in configs]
         self.env = first.env.make([s.envs for s in self.streams], marker)
         network = FlatNetwork(self.env.spec, first.network, Head(self.algorithm.policy_scale, self.algorithm.log_std))
@@ -107,6 +108,11 @@ class Pack:
     def restores_exactly(self) -> bool:
         """Whether a lane put to a saved state continues with the same bits."""
         return self.env.restores_exactly
+
+    def policy(self, lane: int, **facts: Any) -> Policy:
+        """What one run has learned, with facts about it for whoever uses it."""
+        theta = self.learner.learned(lane).detach().cpu().clone()
+        return Policy(self.configs[lane], self.env.spec, theta, self.obs_filter.scaling(lane), facts)
 
     def retire(self, lane: int) -> None:
         """Stop training a lane: it is done or cannot go on."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ppo import policy
 from ppo.config.identity import run_hash, setting_hash
 from ppo.config.naming import setting_name
 from ppo.config.run import Config
@@ -19,7 +20,7 @@ from ppo.console import Progress
 from ppo.pack import Iteration, Pack
 from ppo.runs.folder import RunFolder
 from ppo.runs.marker import make_marker
-from ppo.runs.provenance import code_diff, provenance
+from ppo.runs.provenance import code_diff, differences, numerical, provenance
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,9 @@ class Member:
     compiled: bool  # its mode, which is that of its whole pack
     seconds: float = 0.0  # trained before this process
     mixed: bool = False  # whether it was resumed in another mode
-    started: float = field(default_factory=time.time)  # when its pack did
-    saved: float = field(default_factory=time.time)  # when it was last
+    resumes: list[dict[str, Any]] = field(default_factory=list)  # at which step, whether exactly, what was different
+    started: float = field(default_factory=time.monotonic)  # when its pack did
+    saved: float = field(default_factory=time.monotonic)  # when it was last
 
     @property
     def config(self) -> Config:
@@ -64,7 +66,7 @@ class Member:
     @property
     def total_seconds(self) -> float:
         """Wall time in training, this process and earlier ones."""
-        return self.seconds + time.time() - self.started
+        return self.seconds + time.monotonic() - self.started
 
 
 def train_pack(members: Sequence[Member], stopping: Callable[[], bool], marker: Path | None = None) -> None:
@@ -100,9 +102,11 @@ class Session:
         self.members = members
         runs = [run_hash(m.config) for m in members]
         # Provenance now, since the code may be changed while we train.
-        self.provenance = [provenance(m.config) | {"pack": runs} for m in members]
+        self.provenance = [
+            provenance(m.config, _capability(m.config.execution.device)) | {"pack": runs} for m in members
+        ]
         for member in members:
-            member.started = time.time()
+            member.started = time.monotonic()
         torch.compiler.reset()  # torch.compile gives up on a function compiled for too many packs in one process
         self.marker = make_marker(marker, runs)
         self.pack = Pack([m.config for m in members], self.marker, compiled=members[0].compiled)
@@ -118,10 +122,10 @@ class Session:
             while pack.lanes:
                 if stopping():
                     self._pause()
-                started = time.time()
+                started = time.monotonic()
                 before = pack.steps.copy()
                 iteration = pack.iterate()
-                speeds = (pack.steps - before) / (time.time() - started)
+                speeds = (pack.steps - before) / (time.monotonic() - started)
                 for lane in pack.lanes:
                     with self._marked(lane):
                         self._record(lane, iteration, float(speeds[lane]))
@@ -156,10 +160,16 @@ class Session:
             return
         self.pack.set_state(lane, state["pack"])
         member.seconds, member.mixed = state["seconds"], state["mixed"]
+        differing = differences(state["provenance"], self.provenance[lane]) if "provenance" in state else []
+        if differing:
+            self._warn(lane, f"resumed on other terms, so that numbers may differ: {'; '.join(differing)}")
         if state["compiled"] != member.compiled:
             member.mixed = True
+            differing.append(f"compiled was {state['compiled']}, is {member.compiled}")
             self._warn(lane, "resumed in another compile mode: last digits may change")
-        if not self.pack.restores_exactly:
+        exact = self.pack.restores_exactly
+        member.resumes = [*state.get("resumes", ()), {"step": step, "exact": exact, "differences": differing}]
+        if not exact:
             self._warn(lane, f"{member.config.env.id} cannot be saved exactly: the resumed run starts new episodes")
         if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
@@ -205,10 +215,13 @@ class Session:
             "seconds": round(member.total_seconds, 1),
             "pack_size": pack.size,
             "compiled": member.compiled,
+            "resumes": member.resumes,
         }
         if member.mixed:
             result["mixed_modes"] = True
         self._checkpoint(lane)
+        facts = {key: self.provenance[lane][key] for key in ("versions", "commit")}
+        pack.policy(lane, run=run_hash(config), steps=result["steps"], **facts).save(member.folder.path / policy.NAME)
         member.folder.finish(result | self.provenance[lane])
         member.outcome.result = member.folder.result()
         pack.retire(lane)
@@ -221,15 +234,16 @@ class Session:
 
     def _checkpoint(self, lane: int) -> None:
         member = self.members[lane]
-        state = {"pack": self.pack.get_state(lane), "seconds": member.total_seconds}
-        member.folder.save_checkpoint(state | {"compiled": member.compiled, "mixed": member.mixed})
-        member.saved = time.time()
+        state = {"pack": self.pack.get_state(lane), "seconds": member.total_seconds, "compiled": member.compiled}
+        state |= {"mixed": member.mixed, "resumes": member.resumes, "provenance": numerical(self.provenance[lane])}
+        member.folder.save_checkpoint(state)
+        member.saved = time.monotonic()
 
     def _save(self, *, due: bool) -> None:
         """Checkpoint every lane in training, or those that are due; one that cannot be written fails alone."""
         for lane in self.pack.lanes:
             member = self.members[lane]
-            if due and time.time() - member.saved < member.config.execution.checkpoint_seconds:
+            if due and time.monotonic() - member.saved < member.config.execution.checkpoint_seconds:
                 continue
             try:
                 self._checkpoint(lane)
@@ -250,6 +264,11 @@ class Session:
 def _fail(member: Member, error: Exception, step: int) -> None:
     member.outcome.error = f"{type(error).__name__}: {error}"
     member.folder.fail(error, step)
+
+
+def _capability(device: str) -> str:
+    """The instructions that torch's kernels use: on a CPU a level such as AVX2, which ATEN_CPU_CAPABILITY lowers."""
+    return torch.cuda.get_device_name() if device == "cuda" else torch.backends.cpu.get_cpu_capability()
 
 
 def _title(members: Sequence[Member]) -> str:

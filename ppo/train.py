@@ -14,7 +14,9 @@ import torch
 from ppo.config.identity import pack_key
 from ppo.config.run import Config
 from ppo.errors import invalid
+from ppo.learning import compilers
 from ppo.learning.compiling import has_compiler, wants_compile
+from ppo.memory import check_memory
 from ppo.runs.checkpoints import NEWEST, PREVIOUS
 from ppo.runs.folder import RunFolder, fresh_sibling
 from ppo.runs.states import read_status
@@ -39,6 +41,10 @@ def train(
     and stop, as after Ctrl-C; `marker` is a file that always names the run being worked for. Outcomes come in the order
     of `configs`. Raises UserError before anything starts, Interrupted once all is saved.
     """
+    for config in {(c.env, c.network, c.algorithm): c for c in configs}.values():
+        check_memory(config)
+    for env in {config.env for config in configs}:
+        env.check()
     places = [folder_of(config) for config in configs] if folders is None else folders
     paths: list[Path] = []
     members: dict[Path, Member] = {}  # the same run named twice is trained once
@@ -55,6 +61,8 @@ def train(
 
 def check(config: Config, folder: Path) -> None:
     """UserError if a run cannot be trained in a folder."""
+    check_memory(config)
+    config.env.check()
     _prepare(config, folder)
 
 
@@ -67,7 +75,6 @@ def check_device(device: str) -> None:
 def _prepare(config: Config, path: Path) -> Member:
     """A run with its folder, checked but not yet opened."""
     check_device(config.execution.device)
-    config.env.check()
     config.network.check_device(config.execution.device)
     if config.execution.resume is False and path.exists():
         path = fresh_sibling(path)
@@ -104,6 +111,7 @@ def _packs(members: Sequence[Member]) -> list[list[Member]]:
 @contextmanager
 def _signals() -> Iterator[Callable[[], bool]]:
     """While open, the first SIGINT or SIGTERM is noted for the next safe point; a second one takes effect at once."""
+    compilers.allow()
     noted: list[int] = []
     before: dict[int, Any] = {}
 
@@ -112,9 +120,13 @@ def _signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
     def note(number: int, _frame: object) -> None:
+        if noted:
+            restore()
+            compilers.kill()
+            signal.raise_signal(number)
+            return
         noted.append(number)
         log.warning("stopping: saving at the end of this iteration (again to stop at once)")
-        restore()
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):

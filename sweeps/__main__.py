@@ -14,6 +14,7 @@ if PPO is None or Path(PPO.origin or "").resolve() != Path(__file__).resolve().p
     sys.stderr.write(f"python -m sweeps would import ppo from {where}, which is not ours: use ppo-sweeps.\n")
     sys.exit(2)
 
+from ppo.runs.arguments import Parser
 from ppo.runs.exits import exit_status
 from ppo.runs.machine import append_working_directory
 from sweeps import commands
@@ -49,23 +50,27 @@ columns: {", ".join(COLUMNS)}, and any key of config.yaml"""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    return exit_status(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parse(arguments)
     append_working_directory()
-    return exit_status(lambda: options.command(options))
+    return int(options.command(options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parsed arguments; overrides may come before and after options, which argparse alone does not accept."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if any(word.startswith("-") for word in rest):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if flags := [word for word in rest if word.startswith("-")]:
+        options.parser.refuse(flags)
     options.overrides += rest
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog=PROGRAM,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="From a declared sweep to finished run folders.",
@@ -89,7 +94,7 @@ Parsers = argparse._SubParsersAction
 
 
 def _add_sweep_command(
-    names: Parsers[argparse.ArgumentParser], name: str, text: str, command: Callable[[argparse.Namespace], int]
+    names: Parsers[Parser], name: str, text: str, command: Callable[[argparse.Namespace], int]
 ) -> None:
     epilog = f"{_sweeps()}\n\n{NOTES[name]}"
     if name in ("plan", "run", "retry"):
@@ -98,7 +103,7 @@ def _add_sweep_command(
         name, help=text, description=_sentence(text), epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    one.set_defaults(command=command)
+    one.set_defaults(command=command, parser=one)
     one.add_argument("sweep", help="name of a sweep, or a path that ends in .yaml")
     one.add_argument(
         "overrides", nargs="*", metavar="key=value",
@@ -127,7 +132,7 @@ def _launcher_keys() -> str:
     return "\n".join(f"launcher={path.stem}\n{path.read_text(encoding='utf-8')}" for path in yamls)
 
 
-def _add_ls(names: Parsers[argparse.ArgumentParser]) -> None:
+def _add_ls(names: Parsers[Parser]) -> None:
     text = "list the runs of a store: filter, choose columns"
     ls = names.add_parser(
         "ls", help=text, description=_sentence(text), epilog=LS_NOTES,
@@ -137,16 +142,16 @@ def _add_ls(names: Parsers[argparse.ArgumentParser]) -> None:
     ls.add_argument("--columns", default=",".join(DEFAULT_COLUMNS), metavar="A,B,C", help="default: %(default)s")
     ls.add_argument("--csv", action="store_true", help="print comma-separated values")
     ls.add_argument("--json", action="store_true", help="print JSON, for programs")
-    ls.set_defaults(command=commands.ls)
+    ls.set_defaults(command=commands.ls, parser=ls)
 
 
-def _add_logs(names: Parsers[argparse.ArgumentParser]) -> None:
+def _add_logs(names: Parsers[Parser]) -> None:
     text = "print what a run recorded: its log and, if it failed, its traceback"
     logs = names.add_parser("logs", help=text, description=_sentence(text))
     logs.add_argument("run", help="its hash or the beginning of it, or its folder")
     logs.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="the store")
     logs.add_argument("-f", "--follow", action="store_true", help="print what is added until the run has ended")
-    logs.set_defaults(command=commands.logs)
+    logs.set_defaults(command=commands.logs, parser=logs)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from sweeps.launching.launchers import Local, compose_launcher, split_overrides
 from sweeps.launching.scheduler import ask_scheduler
 from sweeps.launching.slurm import cancel_jobs, submit_missing
 from sweeps.planning.catalogue import catalogue, store_of
-from sweeps.planning.plan import facts, make_plan, to_json
+from sweeps.planning.plan import check_fit, facts, make_plan, to_json
 from sweeps.planning.runs import outputs_of, select, sweep_runs
 from sweeps.planning.spec import load
 from sweeps.showing import listing
@@ -40,6 +40,7 @@ def plan(options: argparse.Namespace) -> int:
     sweep = load(options.sweep)
     runs = sweep_runs(sweep, rest, options.setting)
     outputs = outputs_of([run.config for run in runs])
+    check_fit(runs, launcher)
     made = make_plan(sweep.name, runs, launcher, ask_scheduler(outputs))
     if options.json:
         print_json(to_json(made, outputs))

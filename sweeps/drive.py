@@ -14,7 +14,7 @@ from sweeps.home import Home
 from sweeps.launching.launchers import Launcher, Local
 from sweeps.launching.local import Pool
 from sweeps.launching.scheduler import Scheduler
-from sweeps.planning.plan import Plan, make_plan
+from sweeps.planning.plan import Plan, check_fit, make_plan
 from sweeps.planning.runs import Run, Selection, outputs_of
 from sweeps.showing.preview import hours
 from sweeps.showing.view import View, make_view
@@ -37,6 +37,7 @@ def drive(name: str, selection: Selection, launcher: Local, scheduler: Scheduler
         from ppo.train import check_device
 
         check_device("cuda")
+    check_fit(runs, launcher)
     home = Home(outputs_of([run.config for run in runs]), name)
     home.open()
     home.write_runs([run.row for run in selection.declared])
@@ -92,3 +93,5 @@ def announce(view: View, plan: Plan) -> None:
         view.event(f"plan     {counted(len(plan.packs), 'pack')}, {plan.workers} at a time: {estimate}")
     if plan.other_code:
         view.event(f"note     {len(plan.other_code)} finished runs were trained by other code: see the plan")
+    if plan.begun_by_other_code:
+        view.event(f"note     {len(plan.begun_by_other_code)} interrupted runs were begun by other code: see the plan")

@@ -12,11 +12,13 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.command import OUT, Call, Command
+from analysis.grouping import by_cell
 from analysis.records import Record
 from analysis.store import Runs
 from analysis.writers import Table, score
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference" / "mujoco.csv"
+NAMES = REFERENCE.with_name("algorithms.csv")  # name there, our algorithm, and the key that must be set; special last
 # Comparable with our score: returns of training episodes (the policy still exploring) around 1M steps. Deterministic
 # evaluations and maxima over evaluations are another quantity, and higher.
 TRAINING_METRICS = ("last 100 training episodes", "mean over last ~10% of steps", "average episodic return")
@@ -59,10 +61,9 @@ def run(call: Call) -> None:
 
 def score_rows(runs: Runs, published: Sequence[Published]) -> list[Row]:
     """One row per task and setting, in alphabetical order."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for row, record in zip(runs.done.itertuples(), runs.records(), strict=True):
-        groups.setdefault((row.env, row.label), []).append(record)
-    return [_row(env, label, group, published) for (env, label), group in sorted(groups.items())]
+    records = dict(zip(runs.done.run, runs.records(), strict=True))
+    cells = sorted((env, label, part.run) for (label, env), part in by_cell(runs.done))
+    return [_row(env, label, [records[run] for run in part], published) for env, label, part in cells]
 
 
 def _row(env: str, label: str, group: Sequence[Record], published: Sequence[Published]) -> Row:
@@ -85,8 +86,11 @@ def _row(env: str, label: str, group: Sequence[Record], published: Sequence[Publ
 
 
 def name_in_reference(algorithm: Mapping[str, object]) -> str:
-    """What published scores call the algorithm of a config."""
-    return str(algorithm.get("name")).upper() + ("+TR" if algorithm.get("trust_region") is not None else "")
+    """What published scores call the algorithm of a config: the most special of the names that fit it."""
+    with NAMES.open(newline="", encoding="utf-8") as file:
+        fitting = [row["name"] for row in csv.DictReader(file) if row["algorithm"] == algorithm.get("name")
+                   and (not row["key"] or algorithm.get(row["key"]) is not None)]  # fmt: skip
+    return fitting[-1] if fitting else str(algorithm.get("name")).upper()
 
 
 def late_return(record: Record) -> float | None:

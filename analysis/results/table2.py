@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.command import OUT, Argument, Call, Command
+from analysis.grouping import by_cell
+from analysis.results.table6 import budget
 from analysis.store import Runs
 from analysis.writers import Table
 from ppo.errors import UserError
@@ -24,11 +26,11 @@ TIE = "Tie"
 def run(call: Call) -> None:
     """Print Table 2, of runs or of a file of scores."""
     if path := call.options.csv:
-        scores, notes = {"score": from_csv(path)}, [f"Scores of {path}, one metric."]
+        scores, notes, source = {"score": from_csv(path)}, [f"Scores of {path}, one metric."], ""
     else:
         runs = _runs(call)
-        scores, notes = from_runs(runs), list(runs.notes)
-    call.output.table(to_table(scores, notes), "table2")
+        scores, notes, source = from_runs(runs), list(runs.notes), f" ({runs.sweep}: {budget(runs.done.steps)})"
+    call.output.table(to_table(scores, notes, source), "table2")
 
 
 def _runs(call: Call) -> Runs:
@@ -86,7 +88,7 @@ def _number(cell: str) -> float:
 def from_runs(runs: Runs) -> dict[str, pd.DataFrame]:
     """Scores [games, algorithms] by metric, averaged over trials; only games that every algorithm has played."""
     done = runs.done.assign(mean_return=[record.mean_return for record in runs.records()])
-    tables = {name: done.groupby(["env", "label"])[name].agg(_mean).unstack() for name in METRICS}
+    tables = {name: by_cell(done)[name].agg(_mean).unstack("label") for name in METRICS}
     if len({label for scores in tables.values() for label in scores.columns}) < 2:
         raise UserError(f"sweep {runs.sweep} has no two algorithms with finished runs: there is nothing to compare.")
     return {name: scores.dropna() for name, scores in tables.items()}
@@ -97,8 +99,8 @@ def _mean(values: pd.Series) -> float:
     return math.fsum(values) / len(values)
 
 
-def to_table(by_metric: dict[str, pd.DataFrame], notes: list[str]) -> Table:
-    """Table 2, with the paper's counts below ours."""
+def to_table(by_metric: dict[str, pd.DataFrame], notes: list[str], source: str = "") -> Table:
+    """Table 2, with the paper's counts below ours; `source`: the sweep and its budget, for the title."""
     counts = {METRICS[name]: count_wins(scores) for name, scores in by_metric.items()}
     data = pd.DataFrame(counts).T.rename_axis("metric").reset_index()
     header = list(data.columns)
@@ -106,7 +108,7 @@ def to_table(by_metric: dict[str, pd.DataFrame], notes: list[str]) -> Table:
     games = max(len(scores) for scores in by_metric.values())
     paper = pd.read_csv(PUBLISHED)
     counted = "; ".join(f"{row.metric} {row.counts}" for row in paper.itertuples())
-    return Table(f"Table 2: games won, of {games}", header, rows, [f"Paper, of 49: {counted}.", *notes], data)
+    return Table(f"Table 2: games won, of {games}{source}", header, rows, [f"Paper, of 49: {counted}.", *notes], data)
 
 
 COMMAND = Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,8 +12,13 @@ from ppo.data import Columns, Filtering, Mapped, Moment, Obs, PackSpec, Rollout,
 from ppo.errors import invalid
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ppo.config.run import Config
     from ppo.networks.acting import Actor
+
+
+Acting = Literal["sample", "mode", "uniform"]  # drawn from the policy; its likeliest action; any, whatever is observed
 
 
 class Batching(NamedTuple):
@@ -53,6 +58,7 @@ class Algorithm(Protocol):
     maps: ClassVar[tuple[Mapped, ...]] = ("vmap",)  # bodies that it can train, by how they are mapped over a pack
     whole_episodes: ClassVar[bool] = False  # iterations end with episodes, so that their length is not known before
     columns: ClassVar[tuple[str, ...]] = ()  # of updates.csv, beyond the common ones
+    weights_per_actor: ClassVar[bool] = False  # whether each actor has weights of its own
     summed: ClassVar[tuple[str, ...]] = ("skipped",)  # columns added up over the updates of an iteration, not averaged
     num_actors: int  # N: parallel actors of one run
     policy_scale: float  # norm of the initial weights of each output of the policy
@@ -62,6 +68,11 @@ class Algorithm(Protocol):
     def batch(self) -> Batching:
         """The size of an iteration."""
         ...
+
+    @property
+    def acting(self) -> Acting:
+        """How its policies act, in training and after it."""
+        return "sample"
 
     @property
     def filtering(self) -> Filtering:
@@ -94,6 +105,11 @@ class Learner(Protocol):
     def update(self, batch: Any, moment: Moment, /) -> Columns:
         """Learn from a batch. Returns the algorithm's columns of `updates.csv`, each [L]."""
         ...
+
+    def learned(self, lane: int, /) -> Tensor:
+        """What one run has learned so far, theta [n]; a row of the attribute `theta`, of most algorithms."""
+        theta: Tensor = self.theta[lane]  # type: ignore[attr-defined]
+        return theta
 
     def artefacts(self, lane: int, /) -> Mapping[str, Table]:
         """Tables to keep of the update just done, by name; none, of most algorithms."""

@@ -17,6 +17,7 @@ from ppo.cli.composing import compose_run, runs_of
 from ppo.config.compose import checked, expand, parse
 from ppo.config.overrides import with_folders
 from ppo.config.run import Config, check_one_of_several
+from ppo.memory import check_memory
 from ppo.runs.exits import Exit
 
 
@@ -62,7 +63,10 @@ def multirun(options: argparse.Namespace) -> Exit:
     job = Job(options)
     arguments = [with_folders(o) for o in options.overrides if not is_hydras(o)]
     if not any(o.startswith("hydra/sweeper=") for o in theirs):  # another sweeper has a grammar of its own
-        job.configs(runs_of(options))
+        configs = job.configs(runs_of(options))
+        if not any(o.startswith("hydra/launcher=") for o in theirs):  # another one says what memory there is
+            for config in {(c.env, c.network, c.algorithm): c for c in configs}.values():
+                check_memory(config)
         arguments = [_without_glob(argument) for argument in arguments]
     try:
         run_hydra(options, [*theirs, *arguments], job)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ppo.config.compose import yaml_values
+from ppo.config.compose import suite_values, usual_network, yaml_values
 from ppo.config.flatten import flatten
 from ppo.config.groups import config_dirs
 from ppo.config.identity import run_hash, setting_essence, setting_hash, short
@@ -36,10 +36,10 @@ def _parts(config: Config) -> tuple[list[str], list[tuple[str, str]]]:
     """The names of a setting's choices, and the keys and values worth saying: coefficients, then what is unusual."""
     values = flatten(setting_essence(config))
     surrogate = None if config.surrogate is None else config.surrogate.name
-    usual = _usual_values(config_dirs(), config.algorithm.name, surrogate, config.network.name)
-    chosen = _usual_values(config_dirs(), config.algorithm.name, surrogate, "")  # by the algorithm
+    usual = _usual_values(config_dirs(), config.env.suite, config.algorithm.name, surrogate, config.network.name)
+    chosen = usual_network(config.env.suite, config.algorithm.name)
     names = [config.algorithm.name, *([surrogate] if surrogate else [])]
-    if config.network.name != chosen.get("network.name"):
+    if config.network.name != chosen:
         names.append(config.network.name)
     coefficients = [key for key in values if key.startswith("surrogate.") and key not in CHOICES]
     unusual = [k for k, v in values.items() if k not in CHOICES and k not in coefficients and usual.get(k, _NO) != v]
@@ -50,12 +50,10 @@ _NO = object()
 
 
 @lru_cache
-def _usual_values(_dirs: Any, algorithm: str, surrogate: str | None, network: str) -> Mapping[str, Any]:
-    """The values that the yaml files give a run with these choices, and null for keys of its task.
-
-    `network`: "" for the one that goes with the algorithm.
-    """
-    return flatten(yaml_values(algorithm, surrogate, network)) | {"env.time_limit": None}
+def _usual_values(_dirs: Any, suite: str, algorithm: str, surrogate: str | None, network: str) -> Mapping[str, Any]:
+    """The values that the yaml files give a run with these choices: its task's are those of its suite's own yaml."""
+    task = {"env": {"time_limit": None} | suite_values(suite)}
+    return flatten(yaml_values(algorithm, surrogate, network) | task)
 
 
 def leaf(key: str) -> str:
@@ -99,7 +97,7 @@ def labels(configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
         for label, own in members.items()
         for setting, text in _labels(label, {s: values[s] for s in own}, names).items()
     }
-    return _with_suite(_distinct([found[pair] for pair in zip(declared, settings, strict=True)], settings), configs)
+    return _distinct(_with_suite([found[pair] for pair in zip(declared, settings, strict=True)], configs), settings)
 
 
 def _labels(label: str, values: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, str]:
@@ -128,13 +126,16 @@ def _varying(values: Sequence[Mapping[str, Any]], keys: Sequence[str] | Mapping[
     return [key for key in keys if any(own.get(key, _NO) != values[0].get(key, _NO) for own in values)]
 
 
-def _distinct(found: Sequence[str], settings: Sequence[str]) -> list[str]:
+def _distinct(found: list[str], settings: Sequence[str]) -> list[str]:
     """The labels, with digits of the setting's hash where two settings would share one all the same."""
     owners: dict[str, set[str]] = defaultdict(set)
     for label, setting in zip(found, settings, strict=True):
         owners[label].add(setting)
+    if all(len(own) == 1 for own in owners.values()):
+        return found
     pairs = zip(found, settings, strict=True)
-    return [label if len(owners[label]) == 1 else f"{label} ({short(setting)})" for label, setting in pairs]
+    longer = [label if len(owners[label]) == 1 else f"{label} ({short(setting)})" for label, setting in pairs]
+    return _distinct(longer, settings)  # somebody's own label may end in just these digits
 
 
 def _with_suite(found: Sequence[str], configs: Sequence[Config]) -> list[str]:

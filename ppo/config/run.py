@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ppo.config import choices, old
-from ppo.config.schema import ONE_PER_PACK, Count, Folder, Natural, NonNegative, Threads, build, hints
+from ppo.config.schema import ONE_PER_PACK, Folder, Seconds, Seed, Steps, Threads, build, hints
 from ppo.errors import UserError, did_you_mean, invalid
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ class Execution:
     device: Annotated[Literal["cpu", "cuda"], ONE_PER_PACK]
     threads: Annotated[Threads, ONE_PER_PACK]
     compile: Annotated[Literal["auto", True, False], ONE_PER_PACK]
-    checkpoint_seconds: NonNegative
+    checkpoint_seconds: Seconds
 
 
 @dataclass(frozen=True)
 class Length:
     """Keys of a run beside its choices."""
 
-    seed: Natural
-    total_steps: Count
+    seed: Seed
+    total_steps: Steps
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ def _check(config: Config) -> None:
     if None not in (env.shows, network.takes) and env.shows != network.takes:
         raise invalid("network.name", network.name, f"a network for {env.shows}, which {env.id} shows")
     if network.mapped not in algorithm.maps:
-        raise invalid("network.name", network.name, f"a network without convolutions with algorithm {algorithm.name}")
+        able = [n for n in choices.algorithm.names() if network.mapped in choices.algorithm.find(n, "").maps]
+        raise invalid("algorithm.name", algorithm.name, f"{', '.join(able)} with network {network.name}")
     if env.shows == "frames" and algorithm.filtering == "running":
         raise invalid("algorithm.normalize_obs", True, f"false, since {env.id} shows frames")
     if config.total_steps < config.batch_size:

@@ -62,15 +62,52 @@ EXECUTION = Mark("says where and how fast, not what: no part of a run's identity
 CLIP_RANGE = Mark("the clipping range of a surrogate, which a schedule may anneal")
 GAUSSIAN = Mark("of a Gaussian policy: changes nothing where actions are discrete")
 
-Positive = Annotated[float, Rule("a number above 0", lambda v: 0 < v < math.inf)]
-NonNegative = Annotated[float, Rule("a number of at least 0", lambda v: 0 <= v < math.inf)]
-Fraction = Annotated[float, Rule("a number from 0 to 1", lambda v: 0 <= v <= 1)]
-Finite = Annotated[float, Rule("a finite number", math.isfinite)]
-Count = Annotated[int, Rule("an integer of at least 1", lambda v: v >= 1)]
-Threads = Annotated[int, Rule("an integer from 1 to 1024", lambda v: 1 <= v <= 1024)]
-Folder = Annotated[str, Rule("a folder other than the root", lambda v: v.strip() != "" and Path(v) != Path("/"))]
-Natural = Annotated[int, Rule("an integer of at least 0", lambda v: v >= 0)]
-Sizes = Annotated[tuple[int, ...], Rule("a list of integers of at least 1", lambda v: all(n >= 1 for n in v))]
+LEAST, MOST = 1e-30, 1e30  # of numbers that become float32, which holds 1.2e-38 to 3.4e38: some room is left
+MOST_ITEMS = 1000  # of a list
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def within(least: float, most: float) -> Rule:
+    """A number between bounds that no real use exceeds."""
+    shortest, longest = (re.sub(r"e([+-])0?", r"e\1", f"{bound:g}").replace("e+", "e") for bound in (least, most))
+    return Rule(f"a number from {shortest} to {longest}", lambda v: least <= v <= most)
+
+
+def integer(least: int, most: int) -> Rule:
+    """An integer between bounds that no real use exceeds."""
+    return Rule(f"an integer from {least} to {most}", lambda v: least <= v <= most)
+
+
+def _is_folder(value: str) -> bool:
+    """Whether a path can be that of a folder of ours: not empty or the root, and what every file system takes."""
+    try:
+        lengths = [len(part.encode()) for part in Path(value).parts]
+    except UnicodeEncodeError:  # bytes of the command line that are no text
+        return False
+    fits = sum(lengths) < 2048 and all(length < 256 for length in lengths) and not CONTROL.search(value)
+    return value.strip() != "" and Path(value) != Path("/") and fits
+
+
+Positive = Annotated[float, within(LEAST, MOST)]
+NonNegative = Annotated[float, Rule("0 or a number from 1e-30 to 1e30", lambda v: v == 0 or LEAST <= v <= MOST)]
+Fraction = Annotated[float, within(0, 1)]
+Finite = Annotated[float, within(-MOST, MOST)]
+Scale = Annotated[float, within(LEAST, 1e6)]  # a step size or a weight's norm: beyond it nothing stays finite
+LogStd = Annotated[float, within(-40, 40)]  # its exponential squared is a float32
+Seconds = Annotated[float, within(0, 1e9)]
+Count = Annotated[int, integer(1, 10**9)]
+Loops = Annotated[int, integer(1, 10**6)]
+Steps = Annotated[int, integer(1, 2**53)]  # beyond it a float64 no longer counts every step
+Seed = Annotated[int, integer(0, 2**128 - 1)]  # what NumPy's own seeds have
+Threads = Annotated[int, integer(1, 1024)]
+Natural = Annotated[int, integer(0, 10**9)]
+Folder = Annotated[str, Rule("a folder other than the root, its names of at most 255 printable bytes", _is_folder)]
+Word = Annotated[str, Rule("printable characters on one line", lambda v: v.strip() != "" and v.isprintable())]
+Sizes = Annotated[
+    tuple[int, ...],
+    Rule("a list of integers from 1 to 1000000000", lambda v: all(1 <= n <= 10**9 for n in v)),
+    Rule(f"a list of at most {MOST_ITEMS} integers", lambda v: len(v) <= MOST_ITEMS),
+]
 
 
 @cached

@@ -14,6 +14,7 @@ import torch
 
 from ppo.config.run import Config
 from ppo.errors import invalid
+from ppo.learning import compilers
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,10 @@ def has_compiler() -> bool:
 
 def compiled(function: Callable[..., Any], enabled: bool) -> Callable[..., Any]:
     """`function`, fused by torch.compile if enabled."""
-    return torch.compile(function, dynamic=False, options=OPTIONS) if enabled else function
+    if not enabled:
+        return function
+    compilers.shield()
+    return torch.compile(function, dynamic=False, options=OPTIONS)
 
 
 def unguarded(enabled: bool) -> AbstractContextManager[object]:

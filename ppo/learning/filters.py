@@ -50,6 +50,10 @@ class ObsFilter:
         scaled = (obs - self.mean) * self.inverse_deviation
         return np.clip(scaled, -OBS_CLIP, OBS_CLIP, out=scaled).astype(np.float32)
 
+    def scaling(self, lane: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """What one lane's observations are scaled by: mean and inverse deviation [obs], or [1] where none was seen."""
+        return None if self.filtering == "off" else (self.mean[lane, 0].copy(), self.inverse_deviation[lane, 0].copy())
+
     def _refresh(self) -> None:
         mean = self.sum / self.count
         variance = np.maximum(self.sum_square / self.count - np.square(mean), MIN_VARIANCE)

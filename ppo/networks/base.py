@@ -45,6 +45,11 @@ class Body(Protocol):
         """Numbers that it turns an observation into."""
         ...
 
+    def weights(self, obs: Space, /) -> int:
+        """Parameters of the module, as far as they are known without torch: what memory is estimated from."""
+        del obs
+        return 0
+
     def module(self, obs: Space, generator: torch.Generator, /) -> nn.Module:
         """Freshly drawn layers of one run: [..., *obs] -> [..., features]. Imports torch."""
         ...

@@ -23,6 +23,7 @@ from ppo.errors import Busy, UserError, one_line
 from ppo.runs import checkpoints, locks
 from ppo.runs.files import remove_leftovers, write_atomically, write_json
 from ppo.runs.machine import scheduler_ids
+from ppo.runs.provenance import code_hashes
 from ppo.runs.states import read_result, read_status
 from ppo.runs.tables import append_rows, cut_to_whole_rows, formatted, start_table, sync
 
@@ -44,7 +45,7 @@ class RunFolder:
         self.episodes, self.updates = path / "episodes.csv", path / "updates.csv"
         self.update_columns = (*COMMON_COLUMNS[:-1], *config.algorithm.columns, COMMON_COLUMNS[-1])
         self._lock: io.TextIOWrapper | None = None
-        self._beat = 0.0
+        self._beat = -math.inf  # when the last one was, by the monotonic clock
         self._status: dict[str, Any] = {}
 
     # -- opening and closing -------------------------------------------------------------------------------------
@@ -96,6 +97,7 @@ class RunFolder:
         write_atomically(self.path / "config.yaml", self._config_text().encode())
         self._status = {"state": "running", "attempts": attempts, "host": socket.gethostname(), "pid": os.getpid()}
         self._status |= {"step": 0, "total_steps": self.config.total_steps, "error": None, "slurm": scheduler_ids()}
+        self._status["code"] = code_hashes(self.config)
         self._status["compiled"] = before.get("compiled") if compiled is None else compiled
         self._write_status()
         self.note(f"attempt {attempts}, process {os.getpid()} on {socket.gethostname()}")
@@ -145,12 +147,12 @@ class RunFolder:
     def beat(self, step: int) -> None:
         """Record, every ten seconds at most, that the run is alive and how many steps it has taken."""
         self._status["step"] = step
-        if time.time() - self._beat > HEARTBEAT_SECONDS:
+        if time.monotonic() - self._beat > HEARTBEAT_SECONDS:
             self._write_status()
 
     def _write_status(self) -> None:
-        self._beat = time.time()
-        write_json(self.path / "status.json", self._status | {"heartbeat": self._beat})
+        self._beat = time.monotonic()
+        write_json(self.path / "status.json", self._status | {"heartbeat": time.time()})
 
     # -- checkpoints ---------------------------------------------------------------------------------------------
 

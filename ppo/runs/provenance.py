@@ -7,12 +7,14 @@ import platform
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ppo.config import choices
+from ppo.config.flatten import flatten
 from ppo.config.run import Config
 from ppo.runs.code import code_hash, python_files
 from ppo.runs.machine import processor, scheduler_ids
@@ -23,10 +25,30 @@ CORE = (  # what every run's numbers depend on, whatever it chooses
     "pack.py", "collect.py", "streams.py", "data.py", "networks", "learning", "algorithms/base.py", "envs/base.py",
 )  # fmt: skip
 
+SWITCHES = (  # environment variables that choose other instructions or other orders of sums
+    "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_DISABLE_CPU_FEATURES", "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE",
+)  # fmt: skip
+NUMERICAL = ("code", "versions", "platform", "processor", "numerics")  # parts of the provenance that bits depend on
 
-def provenance(config: Config) -> dict[str, Any]:
-    """Code, machine and job of a run, for `result.json`."""
-    return {"code": code_hashes(config)} | _surroundings() | {"slurm": scheduler_ids()}
+
+def provenance(config: Config, capability: str | None = None) -> dict[str, Any]:
+    """Code, machine and job of a run, for `result.json`; `capability`: the instructions that torch uses here."""
+    numerics = {"capability": capability, "device": config.execution.device, "threads": config.execution.threads}
+    numerics |= {name: os.environ[name] for name in SWITCHES if name in os.environ}
+    return {"code": code_hashes(config)} | _surroundings() | {"numerics": numerics, "slurm": scheduler_ids()}
+
+
+def numerical(made_by: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a provenance the numbers depend on: kept in checkpoints."""
+    return {key: made_by[key] for key in NUMERICAL}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In what of that two provenances differ, such as `versions.torch was 2.12.0, is 2.13.0`."""
+    one, other = flatten(numerical(before)), flatten(numerical(now))
+    keys = sorted(key for key in one | other if one.get(key) != other.get(key))
+    return [f"{key} was {one.get(key, 'not set')}, is {other.get(key, 'not set')}" for key in keys]
 
 
 def code_hashes(config: Config) -> dict[str, str]:

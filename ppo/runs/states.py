@@ -17,7 +17,7 @@ from ppo.runs.machine import process_lives
 FRESH_SECONDS = 300.0  # a heartbeat this recent means alive: a compiling run may be silent for a minute or two
 KINDS: dict[str, Any] = {  # of the values in status.json
     "state": str, "attempts": int, "host": str, "pid": int, "heartbeat": (int, float), "step": int, "total_steps": int,
-    "error": str, "slurm": dict, "compiled": bool,
+    "error": str, "slurm": dict, "compiled": bool, "code": dict,
 }  # fmt: skip
 
 RESULT_KINDS: dict[str, Any] = dict.fromkeys(("score", "seconds"), (int, float)) | dict.fromkeys(

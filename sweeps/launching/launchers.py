@@ -11,12 +11,15 @@ from typing import Annotated, Any, Literal
 from omegaconf import OmegaConf
 
 from ppo.config.compose import CONF, apply, parse
-from ppo.config.schema import Count, Natural, NonNegative, Positive, Rule, build
+from ppo.config.schema import Loops, Rule, Seconds, Threads, Word, build, integer, within
 from ppo.errors import UserError, invalid, unknown
 
 FOLDER = CONF / "launcher"
-Minutes = Annotated[int, Rule("an integer of at least 15", lambda v: v >= 15)]
-Strings = Annotated[tuple[str, ...], Rule("a list of strings", lambda _: True)]
+Minutes = Annotated[int, integer(15, 10**6)]
+Gigabytes = Annotated[float, within(0.1, 1e6)]
+Devices = Annotated[int, integer(0, 1024)]
+Times = Annotated[int, integer(0, 10**6)]
+Lines = Annotated[tuple[str, ...], Rule("a list of lines of text", lambda v: all("\0" not in line for line in v))]
 Auto = Literal["auto"]
 
 
@@ -25,8 +28,8 @@ class Local:
     """A pool of processes on this machine."""
 
     name: Literal["local"]
-    workers: Auto | Count
-    pack_size: Auto | Count
+    workers: Auto | Loops
+    pack_size: Auto | Loops
 
     @property
     def most_workers(self) -> int:
@@ -39,18 +42,18 @@ class Slurm:
     """Job arrays on a cluster."""
 
     name: Literal["slurm"]
-    workers: Count
-    pack_size: Auto | Count
-    array_parallelism: Count
-    partition: str | None
-    account: str | None
+    workers: Loops
+    pack_size: Auto | Loops
+    array_parallelism: Loops
+    partition: Word | None
+    account: Word | None
     time: Minutes
-    memory_gb: Positive
-    cpus: Count
-    gpus: Natural
-    stop_seconds: NonNegative
-    max_requeues: Natural
-    setup: Strings
+    memory_gb: Gigabytes
+    cpus: Threads
+    gpus: Devices
+    stop_seconds: Seconds
+    max_requeues: Times
+    setup: Lines
     sbatch: dict
 
     @property

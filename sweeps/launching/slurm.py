@@ -27,7 +27,7 @@ from sweeps.launching.scheduler import Scheduler, ask, queue
 from sweeps.launching.start import ROOT
 from sweeps.launching.worker import ONE_THREAD, train_pack_file
 from sweeps.planning.packing import PlannedPack
-from sweeps.planning.plan import make_plan
+from sweeps.planning.plan import check_fit, make_plan
 from sweeps.planning.runs import Selection, outputs_of
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ def submit_missing(
     """Submit what is missing of the selected runs, and report what was found and done."""
     if shutil.which("sbatch") is None:
         raise UserError("launcher=slurm is invalid: expected local, since sbatch is not found here.")
+    check_fit(selection.runs, launcher)
     home = Home(outputs_of([run.config for run in selection.runs]), name)
     home.open()
     home.write_runs([run.row for run in selection.declared])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from sweeps.home import Home
 from sweeps.planning.points import own_files
 from sweeps.planning.runs import outputs_of, sweep_runs
 from sweeps.planning.spec import load
+
+
+DEPENDS_ON_ELSEWHERE = re.compile(r"\$\{\s*\w+(\.\w+)*\s*:")  # a resolver, such as ${oc.env:SEED}: read anew each time
 
 
 class Catalogue(NamedTuple):
@@ -40,11 +44,12 @@ def catalogue(name: str, overrides: Sequence[str], only: Sequence[str]) -> Catal
     sweep = load(name)
     home = Home(store_of(overrides), sweep.name)
     path = home.path / f"catalogue-{_digest(name, overrides, only)}.json"
-    if cached := _read(path):
+    lasting = not any(DEPENDS_ON_ELSEWHERE.search(text) for text in [*overrides, *_texts(name)])
+    if lasting and (cached := _read(path)):
         return Catalogue(sweep.name, home.outputs, located(cached, home.outputs))
     runs = sweep_runs(sweep, overrides, only)
     found = Catalogue(sweep.name, outputs_of([run.config for run in runs]), [run.row for run in runs])
-    if path.parent.is_dir():  # the sweep was run before: asking for its status makes no folders
+    if lasting and path.parent.is_dir():  # the sweep was run before: asking for its status makes no folders
         with suppress(OSError):  # a store that may only be read has no cache
             for old in path.parent.glob("catalogue-*.json"):
                 old.unlink(missing_ok=True)
@@ -71,7 +76,16 @@ def _read(path: Path) -> list[RunRow]:
 def _digest(name: str, *arguments: object) -> str:
     """Of what is asked and of every file that the answer depends on."""
     digest = hashlib.sha256(json.dumps([name, *arguments]).encode())
-    ours = [*CONF.rglob("*.yaml"), *PACKAGE.rglob("*.py"), *Path(__file__).resolve().parents[1].rglob("*.py")]
-    for path in [*sorted(ours), *own_files(name)]:
+    for path in [*sorted([*_ours(), *PACKAGE.rglob("*.py")]), *own_files(name)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _ours() -> list[Path]:
+    return [*CONF.rglob("*.yaml"), *Path(__file__).resolve().parents[1].rglob("*.py")]
+
+
+def _texts(name: str) -> Iterator[str]:
+    """The yaml that a sweep's runs are made of."""
+    for path in [*CONF.rglob("*.yaml"), *own_files(name)]:
+        yield path.read_text(encoding="utf-8-sig")

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppo.config.run import Config
+from ppo.memory import check_memory
 from ppo.runs.provenance import code_hashes
 from ppo.runs.states import TO_TRAIN, Standing, State, standing
-from sweeps.launching.launchers import Launcher
+from sweeps.launching.launchers import Launcher, Slurm
 from sweeps.launching.scheduler import Scheduler
 from sweeps.planning.packing import Pace, PlannedPack, cut, makespan
 from sweeps.planning.runs import Run
@@ -44,6 +45,12 @@ class Plan(NamedTuple):
         return [r for r in self.of(State.DONE) if is_other_code(r.config, self.standings[r.hash].result)]
 
     @property
+    def begun_by_other_code(self) -> list[Run]:
+        """Interrupted runs that a different version of the code that they use has begun."""
+        begun = [(run, self.standings[run.hash].status) for run in self.of(State.PLANNED, State.LOST, State.UNKNOWN)]
+        return [run for run, status in begun if status.get("code") and is_other_code(run.config, status)]
+
+    @property
     def seconds(self) -> float:
         """Estimated wall time."""
         return makespan(self.packs, self.workers)
@@ -60,6 +67,15 @@ def is_other_code(config: Config, result: Mapping[str, Any]) -> bool:
     if not isinstance(recorded, Mapping):
         return True
     return any(recorded.get(part) != code for part, code in code_hashes(config).items())
+
+
+def check_fit(runs: Sequence[Run], launcher: Launcher) -> None:
+    """UserError if a run that has no result yet needs more memory than there is where it would be trained."""
+    available = round(launcher.memory_gb * 1e9) if isinstance(launcher, Slurm) else None
+    unlike = {(run.config.env, run.config.network, run.config.algorithm): run for run in runs}
+    for run in unlike.values():
+        if not (run.folder / "result.json").exists():
+            check_memory(run.config, available)
 
 
 def make_plan(
@@ -92,6 +108,7 @@ def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:
         "outputs": str(outputs),
         "counts": {str(state): count for state, count in sorted(plan.counts.items())},
         "other_code": [run.hash for run in plan.other_code],
+        "begun_by_other_code": [run.hash for run in plan.begun_by_other_code],
         "runs": [run.row.to_json() | facts(plan.standings[run.hash]) for run in plan.runs],
         "packs": [{"runs": [r.hash for r in p.runs], "seconds": round(p.seconds, 1)} for p in plan.packs],
         "workers": plan.workers,

@@ -274,9 +274,15 @@ def test_every_command_has_a_help_of_its_own(analysis: Analysis) -> None:
         assert "outputs=FOLDER" in analysis.capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [[], ["table9"], ["table1", "--sweeps"], ["publish"], ["figure1", "--sweep", "mine"]])
-def test_a_command_that_does_not_exist_ends_with_the_usage(analysis: Analysis, words: list[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        analysis(*words)
-    assert ended.value.code == 2
-    assert "usage: ppo-analysis" in analysis.capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "table1, table2"),
+        (["table9"], "Did you mean table"),
+        (["table1", "--sweeps"], "Did you mean --sweep?"),
+        (["publish"], "sweep is missing"),
+        (["figure1", "--sweep", "mine"], "unknown flag --sweep"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_one_sentence(analysis: Analysis, words: list[str], said: str) -> None:
+    assert said in analysis.refuses(*words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ppo.config.identity import pack_key, run_hash
 from ppo.config.run import Config
 from ppo.envs.simulators.lockstep import MujocoLockStep
 from ppo.errors import Busy
+from ppo.runs import provenance
 from ppo.runs.folder import RunFolder
 from ppo.runs.store import folder_of
 from ppo.session import Interrupted, Member, Outcome, train_pack
@@ -264,3 +266,67 @@ def test_a_checkpoint_that_lacks_something_fails_its_own_run(tmp_path: Path) -> 
     assert status(broken.folder)["state"] == "failed"
     assert all(outcome.error is None for outcome in others)
     assert records(others[0].folder) == records(alone[0].folder)
+
+
+# -- resumes and clocks ------------------------------------------------------------------------------------------------
+
+
+def test_a_resume_is_in_the_result_with_what_was_different_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("MKL_CBWR", raising=False)
+    config = run(tmp_path)
+    stop_after(1, members_of([config]))
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    stop_after(1, members_of([config]))
+    told = "numerics.MKL_CBWR was not set, is COMPATIBLE"
+    assert told in caplog.text
+    assert told in (folder_of(config) / "log.txt").read_text()
+    caplog.clear()
+    (outcome,) = finish([config])
+    assert caplog.text == "", "the last resume is on the terms of the one before"
+    assert (outcome.result or {})["resumes"] == [
+        {"step": 128, "exact": True, "differences": [told]},
+        {"step": 256, "exact": True, "differences": []},
+    ]
+
+
+def test_an_undisturbed_run_has_no_resumes(tmp_path: Path) -> None:
+    (outcome,) = finish([run(tmp_path)])
+    result = outcome.result or {}
+    assert result["resumes"] == []
+    assert set(result["numerics"]) >= {"capability", "device", "threads"}
+
+
+def test_code_that_was_changed_midway_is_told_and_in_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = run(tmp_path)
+    stop_after(2, members_of([config]))
+    real = provenance.code_hashes
+    monkeypatch.setattr(provenance, "code_hashes", lambda config: real(config) | {"core": "0badc0de"})
+    (outcome,) = finish([config])
+    (resume,) = (outcome.result or {})["resumes"]
+    assert "is 0badc0de" in resume["differences"][0]
+    assert "code.core" in caplog.text
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_clock_that_jumps_by_a_day_changes_no_duration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    real, shift = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: real() + shift)
+    saves: list[int] = []
+    monkeypatch.setattr(RunFolder, "save_checkpoint", lambda self, state: saves.append(state["pack"]["step"]))
+
+    def stopping() -> bool:
+        nonlocal shift
+        shift += jump
+        return False
+
+    (member,) = members = members_of([run(tmp_path, 0, "checkpoint_seconds=3600")])
+    train_pack(members, stopping)
+    assert 0 <= (member.outcome.result or {})["seconds"] < 3600
+    assert saves == [STEPS], "nothing was due but the last one"
+    assert all(0 < float(row["steps_per_second"]) < 1e9 for row in updates(member.folder.path))

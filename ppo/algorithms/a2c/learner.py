@@ -189,6 +189,10 @@ class A2CLearner(Learner):
         entropy, kl = distribution.entropy(fixed).mean(), distance(fixed) / count
         return loss, (objective, value_loss.detach(), entropy, kl, projected.to(value.dtype).mean())
 
+    def learned(self, lane: int) -> Tensor:
+        """What one run has learned so far, theta [n]."""
+        return self.parameters.theta[lane]
+
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
     def get_state(self, lane: int) -> dict[str, Any]:

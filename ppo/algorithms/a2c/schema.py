@@ -14,10 +14,12 @@ from ppo.config.schema import (
     PER_RUN_IF_SET,
     Added,
     Count,
-    Finite,
     Fraction,
+    LogStd,
+    Loops,
     NonNegative,
     Positive,
+    Scale,
 )
 from ppo.data import Mapped, PackSpec
 
@@ -38,12 +40,12 @@ class A2C(Algorithm):
 
     horizon: Count
     num_actors: Count
-    updates: Count
+    updates: Loops
     time_limit: Literal["terminal", "bootstrap"]
     reward: Annotated[Literal["raw", "sign"], Added(neutral="raw")]
     gamma: Annotated[Fraction, PER_RUN]
     lam: Annotated[Fraction, PER_RUN]
-    lr: Annotated[Positive, PER_RUN]
+    lr: Annotated[Scale, PER_RUN]
     lr_schedule: Annotated[Literal["constant", "linear"], PER_RUN]
     rms_decay: Annotated[Fraction, PER_RUN]
     rms_epsilon: Annotated[Positive, PER_RUN]
@@ -52,8 +54,8 @@ class A2C(Algorithm):
     max_grad_norm: Annotated[Positive | None, PER_RUN_IF_SET]
     trust_region: Annotated[Positive | None, PER_RUN]
     average_decay: Annotated[Fraction, PER_RUN]
-    policy_scale: Positive
-    log_std: Annotated[Finite, GAUSSIAN]
+    policy_scale: Scale
+    log_std: Annotated[LogStd, GAUSSIAN]
     normalize_obs: bool
 
     @property

@@ -61,6 +61,10 @@ class CEMLearner(Learner):
             self.theta[lane] = self.mean[lane] + deviation * noise
         self.actor.refresh(self.theta)
 
+    def learned(self, lane: int) -> torch.Tensor:
+        """The mean of the distribution: what its elite has come to, float32 [n]."""
+        return torch.from_numpy(self.mean[lane].astype(np.float32))
+
     # -- checkpoints ---------------------------------------------------------------------------------------------
 
     def get_state(self, lane: int) -> dict[str, Any]:

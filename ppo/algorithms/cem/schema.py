@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from ppo.algorithms.base import Algorithm, Batching, product, refuse_shared
+from ppo.algorithms.base import Acting, Algorithm, Batching, product, refuse_shared
 from ppo.config import choices
-from ppo.config.schema import PER_RUN, Count, Fraction, NonNegative, Positive
+from ppo.config.schema import PER_RUN, Count, Fraction, NonNegative, Positive, Scale
 from ppo.data import PackSpec
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class CEM(Algorithm):
     """The cross-entropy method."""
 
     whole_episodes: ClassVar[bool] = True
+    weights_per_actor: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("objective", "skipped")
     log_std: ClassVar[float] = 0.0  # type: ignore[misc]  # its policies act without noise
 
@@ -30,7 +31,7 @@ class CEM(Algorithm):
     initial_variance: Annotated[Positive, PER_RUN]
     extra_std: Annotated[NonNegative, PER_RUN]
     extra_until: Annotated[Fraction, PER_RUN]
-    policy_scale: Positive
+    policy_scale: Scale
     normalize_obs: bool
 
     @property
@@ -38,6 +39,11 @@ class CEM(Algorithm):
         """A generation: at least one step of every sample's episode; no gradient steps."""
         steps, words = product(num_actors=self.num_actors)
         return Batching(steps, 0, words)
+
+    @property
+    def acting(self) -> Acting:
+        """Noise is in the parameters, not in the actions."""
+        return "mode"
 
     def check(self, run: Config) -> None:
         """There is no value function that could share anything."""

@@ -15,10 +15,12 @@ from ppo.config.schema import (
     PER_RUN_IF_SET,
     Added,
     Count,
-    Finite,
     Fraction,
+    LogStd,
+    Loops,
     NonNegative,
     Positive,
+    Scale,
     marked,
 )
 from ppo.data import Mapped, PackSpec
@@ -51,9 +53,9 @@ class PPO(Algorithm):
     normalize_adv: Literal["batch", "actor", "minibatch", "none"]
     reward: Annotated[Literal["raw", "sign"], Added(neutral="raw")]
     normalize_reward: bool
-    epochs: Count
+    epochs: Loops
     minibatch_size: Count
-    lr: Annotated[Positive, PER_RUN]
+    lr: Annotated[Scale, PER_RUN]
     lr_schedule: Annotated[Literal["constant", "linear", "kl"], PER_RUN]
     lr_kl_target: Annotated[Positive | None, PER_RUN]
     epsilon_schedule: Annotated[Literal["constant", "linear"], PER_RUN]
@@ -62,9 +64,9 @@ class PPO(Algorithm):
     c2: Annotated[NonNegative, PER_RUN]
     max_grad_norm: Annotated[Positive | None, PER_RUN_IF_SET]
     value_clip: Annotated[Positive | None, PER_RUN_IF_SET]
-    policy_scale: Positive
-    log_std: Annotated[Finite, GAUSSIAN]
-    log_std_final: Annotated[Finite | None, GAUSSIAN]
+    policy_scale: Scale
+    log_std: Annotated[LogStd, GAUSSIAN]
+    log_std_final: Annotated[LogStd | None, GAUSSIAN]
     normalize_obs: bool
     record: Annotated[tuple[Record, ...], PER_RUN, Added(neutral=())]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from ppo.algorithms.base import Algorithm, Batching, product
+from ppo.algorithms.base import Acting, Algorithm, Batching, product
 from ppo.config import choices
-from ppo.config.schema import GAUSSIAN, Count, Finite, Positive
+from ppo.config.schema import GAUSSIAN, Count, LogStd, Scale
 from ppo.data import Filtering, Mapped, PackSpec
 
 if TYPE_CHECKING:
@@ -26,14 +26,19 @@ class Random(Algorithm):
     policy: Literal["untrained", "uniform"]
     horizon: Count
     num_actors: Count
-    policy_scale: Positive
-    log_std: Annotated[Finite, GAUSSIAN]
+    policy_scale: Scale
+    log_std: Annotated[LogStd, GAUSSIAN]
 
     @property
     def batch(self) -> Batching:
         """N * T steps; no gradient steps."""
         steps, words = product(num_actors=self.num_actors, horizon=self.horizon)
         return Batching(steps, 0, words)
+
+    @property
+    def acting(self) -> Acting:
+        """As asked for."""
+        return "uniform" if self.policy == "uniform" else "sample"
 
     @property
     def filtering(self) -> Filtering:

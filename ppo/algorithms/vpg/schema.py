@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ppo.algorithms.base import Algorithm, Batching, lam_without_effect, product, refuse_shared
 from ppo.config import choices
-from ppo.config.schema import GAUSSIAN, PER_RUN, Count, Finite, Fraction, Positive
+from ppo.config.schema import GAUSSIAN, PER_RUN, Count, Fraction, LogStd, Loops, Positive, Scale
 from ppo.data import PackSpec
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class VPG(Algorithm):
     time_limit: Literal["terminal", "bootstrap"]
     gamma: Annotated[Fraction, PER_RUN]
     lam: Annotated[Fraction, PER_RUN]
-    lr: Annotated[Positive, PER_RUN]
+    lr: Annotated[Scale, PER_RUN]
     kl_target: Annotated[Positive, PER_RUN]
-    value_epochs: Count
+    value_epochs: Loops
     value_minibatch_size: Count
-    value_lr: Annotated[Positive, PER_RUN]
-    policy_scale: Positive
-    log_std: Annotated[Finite, GAUSSIAN]
+    value_lr: Annotated[Scale, PER_RUN]
+    policy_scale: Scale
+    log_std: Annotated[LogStd, GAUSSIAN]
     normalize_obs: bool
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -48,6 +49,10 @@ class MLP(Body):
     def features(self, obs: Space) -> int:
         """Units of the last layer; the observation itself where there is none."""
         return self.hidden[-1] if self.hidden else obs.size
+
+    def weights(self, obs: Space) -> int:
+        """Weights and biases of every layer."""
+        return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise((obs.size, *self.hidden)))
 
     def module(self, obs: Space, generator: torch.Generator) -> nn.Module:
         """The hidden layers."""

@@ -14,27 +14,36 @@ from ppo.config.flatten import flatten
 from ppo.config.run import Config, to_config, to_mapping
 from ppo.errors import UserError, shown
 
-COUNT, NATURAL, POSITIVE = "an integer of at least 1", "an integer of at least 0", "a number above 0"
-NOT_NEGATIVE, FRACTION = "a number of at least 0", "a number from 0 to 1"
+COUNT, LOOPS, SEED = "an integer from 1 to 1000000000", "an integer from 1 to 1000000", f"an integer from 0 to {2**128 - 1}"
+POSITIVE, SCALE, LOG_STD = "a number from 1e-30 to 1e30", "a number from 1e-30 to 1e6", "a number from -40 to 40"
+NOT_NEGATIVE, FRACTION = f"0 or {POSITIVE}", "a number from 0 to 1"
+STEPS = f"an integer from 1 to {2**53}"
+FOLDER = "a folder other than the root, its names of at most 255 printable bytes"
+SIZES = "a list of integers from 1 to 1000000000"
 ALGORITHMS, SURROGATES = choices.algorithm.names(), choices.surrogate.names()
 
 # key, an invalid value, what is expected: one line at least for every key there is
 RULES: list[tuple[str, Any, str]] = [
-    ("env.suite", "roboschool", "gymnasium, mujoco"),
+    ("env.suite", "roboschool", "atari, gymnasium, mujoco"),
     ("env.id", None, "a string"),
     ("env.time_limit", 0, f"{COUNT} or null"),
-    ("seed", -1, NATURAL),
-    ("seed", 0.5, NATURAL),
-    ("total_steps", 0, COUNT),
-    ("outputs", None, "a folder other than the root"),
-    ("run_dir", True, "a folder other than the root or null"),
+    ("seed", -1, SEED),
+    ("seed", 2**128, SEED),
+    ("seed", 0.5, SEED),
+    ("total_steps", 0, STEPS),
+    ("total_steps", 2**53 + 1, STEPS),
+    ("total_steps", 1e23, STEPS),
+    ("outputs", None, FOLDER),
+    ("run_dir", True, f"{FOLDER} or null"),
     ("resume", "no", "true or false or force"),
     ("device", "tpu", "cpu or cuda"),
     ("threads", 0, "an integer from 1 to 1024"),
     ("compile", "always", "auto or true or false"),
-    ("checkpoint_seconds", -1, NOT_NEGATIVE),
-    ("network.hidden", 64, "a list of integers of at least 1"),
-    ("network.hidden", [64, 0], "a list of integers of at least 1"),
+    ("checkpoint_seconds", -1, "a number from 0 to 1e9"),
+    ("network.hidden", [10**10], SIZES),
+    ("network.hidden", {}, SIZES),
+    ("network.hidden", 64, SIZES),
+    ("network.hidden", [64, 0], SIZES),
     ("network.shared", "yes", "true or false"),
     ("network.activation", "gelu", "tanh or relu"),
     ("network.precision", "float16", "float32"),
@@ -48,10 +57,12 @@ RULES: list[tuple[str, Any, str]] = [
     ("algorithm.reward", "clipped", "raw or sign"),
     ("algorithm.normalize_reward", "ppo2", "true or false"),
     ("algorithm.normalize_obs", 1, "true or false"),
-    ("algorithm.epochs", 0, COUNT),
+    ("algorithm.epochs", 0, LOOPS),
     ("algorithm.minibatch_size", -64, COUNT),
-    ("algorithm.lr", 0, POSITIVE),
-    ("algorithm.lr", float("inf"), POSITIVE),
+    ("algorithm.lr", 0, SCALE),
+    ("algorithm.lr", 1e-300, SCALE),
+    ("algorithm.lr", 1e300, SCALE),
+    ("algorithm.lr", float("inf"), SCALE),
     ("algorithm.lr_schedule", "cosine", "constant or linear or kl"),
     ("algorithm.lr_kl_target", 0, f"{POSITIVE} or null"),
     ("algorithm.epsilon_schedule", None, "constant or linear"),
@@ -60,9 +71,10 @@ RULES: list[tuple[str, Any, str]] = [
     ("algorithm.c2", float("nan"), NOT_NEGATIVE),
     ("algorithm.max_grad_norm", 0, f"{POSITIVE} or null"),
     ("algorithm.value_clip", -0.2, f"{POSITIVE} or null"),
-    ("algorithm.log_std", float("-inf"), "a finite number"),
-    ("algorithm.log_std_final", float("nan"), "a finite number or null"),
-    ("algorithm.policy_scale", 0, POSITIVE),
+    ("algorithm.log_std", float("-inf"), LOG_STD),
+    ("algorithm.log_std_final", float("nan"), f"{LOG_STD} or null"),
+    ("algorithm.policy_scale", 0, SCALE),
+    ("algorithm.policy_scale", 1e300, SCALE),
     ("algorithm.record", "interpolation", "a list of interpolation"),
     ("algorithm.record", ["line"], "a list of interpolation"),
     ("surrogate.epsilon", 0, POSITIVE),
@@ -72,20 +84,20 @@ RULES: list[tuple[str, Any, str]] = [
     ("algorithm.policy", "trained", "untrained or uniform"),
     # TRPO
     ("algorithm.max_kl", 0, POSITIVE),
-    ("algorithm.cg_iterations", 0, COUNT),
+    ("algorithm.cg_iterations", 0, LOOPS),
     ("algorithm.damping", -0.1, POSITIVE),
     ("algorithm.fisher_stride", 0, COUNT),
-    ("algorithm.backtracks", 2.5, COUNT),
+    ("algorithm.backtracks", 2.5, LOOPS),
     ("algorithm.kl_slack", 0, POSITIVE),
     ("algorithm.train_log_std", "no", "true or false"),
-    ("algorithm.value_epochs", 0, COUNT),
+    ("algorithm.value_epochs", 0, LOOPS),
     ("algorithm.value_minibatch_size", 0, COUNT),
-    ("algorithm.value_lr", None, POSITIVE),
+    ("algorithm.value_lr", None, SCALE),
     # VPG
     ("algorithm.batch_steps", 0, COUNT),
     ("algorithm.kl_target", float("inf"), POSITIVE),
     # A2C
-    ("algorithm.updates", 0, COUNT),
+    ("algorithm.updates", 0, LOOPS),
     ("algorithm.rms_decay", 1.1, FRACTION),
     ("algorithm.rms_epsilon", 0, POSITIVE),
     ("algorithm.trust_region", 0, f"{POSITIVE} or null"),

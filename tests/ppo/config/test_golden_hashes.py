@@ -62,9 +62,25 @@ GOLDEN = [
         "02dfe1076c7b84749ed33ab804f6612cba866fb0cb0e09d7de2104ac1d1b961b",
     ),
     (
-        "seed=123456789012345678901234567890 algorithm.lr=1e-300 algorithm.c2=0.1 "
+        "experiment=table5 env=atari env.id=breakout network=nature_cnn network.precision=bfloat16",
+        "84d94519091d23faa3d5b04c9fd5e6e9d9578317d09f45ae36604caafa5516fc",
+    ),
+    (
+        "experiment=a2c_atari env=atari env.id=qbert seed=1",
+        "baa5b5061e02355b2168e2ab8b6ed2b7579d03f7c647959b33fc58fcfdbc499b",
+    ),
+    (
+        "experiment=table5 env=atari env.id=pong algorithm.normalize_adv=actor network.shared=false",
+        "e3a6373d58de6c74a3983934a199e4ee52c506b1bff83fe49652e9557413a9f0",
+    ),
+    (
+        "env=atari env.id=pong env.sticky=0.25 algorithm=random network=a3c_cnn",
+        "1fe03077212f62d904dbeb19fc182bf38a3d821ae12d6f89146e853f1b03afef",
+    ),
+    (
+        "seed=123456789012345678901234567890 algorithm.lr=1e-30 algorithm.c2=0.1 "
         "algorithm.max_grad_norm=0.5 algorithm.value_clip=1e22",
-        "b320e384ab4b7a1f3539b810d0b02888a603f7fcb050cb808fc5c8b92934ea21",
+        "fe27262160fd168641fef50e7d97f830f8e6af0b53c561cf2385462a2b53d794",
     ),
     (
         "algorithm.lr=0.30000000000000004 algorithm.log_std=-0.0 algorithm.normalize_adv=minibatch "

@@ -41,7 +41,7 @@ def runs(*overrides: str) -> list[Config]:
         ("env.time_limit=500 total_steps=4096", "ppo clip epsilon=0.2 env.time_limit=500 total_steps=4096"),
         ("algorithm.record=[interpolation]", "ppo clip epsilon=0.2 record=[interpolation]"),
         ("algorithm.lr=0.1234567891", "ppo clip epsilon=0.2 lr=0.1234567891"),
-        ("algorithm.lr=1e20", "ppo clip epsilon=0.2 lr=1e20"),
+        ("algorithm.c1=1e20", "ppo clip epsilon=0.2 c1=1e20"),
         ("experiment=table3", "ppo clip epsilon=0.2"),
     ],
 )
@@ -68,7 +68,7 @@ def test_a_folder_is_named_by_task_setting_seed_and_twelve_digits_of_the_hash() 
         "env=gymnasium env.id=CartPole-v1",
         "env=gymnasium env.id=phys2d/CartPole-v1",
         "network.hidden=[1,2,3]",
-        "algorithm.lr=1e20",
+        "algorithm.c1=1e20",
         "algorithm.log_std=-1.5 algorithm.log_std_final=-2.5",
         "algorithm.record=[interpolation]",
         "experiment=table4",
@@ -85,7 +85,7 @@ def test_a_folder_has_plain_characters_only_and_a_bounded_length(overrides: str)
 
 
 def test_a_large_number_is_not_shown_as_a_small_one() -> None:
-    assert "lr-1e20" in folder_name(compose(["algorithm.lr=1e20"]))
+    assert "c1-1e20" in folder_name(compose(["algorithm.c1=1e20"]))
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from ppo.config.compose import compose
 from ppo.runs import provenance as made_by
 from ppo.runs.code import canonical, python_files
 from ppo.runs.machine import SLURM_KEYS, processor, scheduler_ids
-from ppo.runs.provenance import CORE, PACKAGES, code_hashes, provenance
+from ppo.runs.provenance import CORE, PACKAGES, SWITCHES, code_hashes, differences, provenance
 from tests.ppo.handmade import composed, own_registries
 
 # The functions themselves, without what they remember.
@@ -178,7 +178,7 @@ def test_versions_and_machine_are_recorded(monkeypatch: pytest.MonkeyPatch) -> N
     for key in SLURM_KEYS:
         monkeypatch.delenv(key, raising=False)
     recorded = provenance(compose())
-    assert set(recorded) == {"code", "commit", "versions", "host", "platform", "processor", "slurm"}
+    assert set(recorded) == {"code", "commit", "versions", "host", "platform", "processor", "numerics", "slurm"}
     assert set(recorded["versions"]) == {*PACKAGES, "python"}
     assert all(recorded["versions"].values())
     assert recorded["host"] == socket.gethostname()
@@ -194,3 +194,42 @@ def test_a_job_is_recorded_by_its_ids_and_nothing_else_of_slurms(monkeypatch: py
     for key, value in {"SLURM_JOB_ID": "15", "SLURM_RESTART_COUNT": "2", "SLURM_CONF": "/etc/slurm.conf"}.items():
         monkeypatch.setenv(key, value)
     assert scheduler_ids() == {"SLURM_JOB_ID": "15", "SLURM_RESTART_COUNT": "2"}
+
+
+# -- what a resume compares ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No switches are set."""
+    for name in SWITCHES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("plain")
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_switch_of_the_arithmetic_is_a_difference(switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = provenance(compose(), "AVX2")
+    assert differences(before, provenance(compose(), "AVX2")) == []
+    monkeypatch.setenv(switch, "other")
+    assert differences(before, provenance(compose(), "AVX2")) == [f"numerics.{switch} was not set, is other"]
+
+
+@pytest.mark.usefixtures("plain")
+def test_code_versions_processor_and_threads_are_differences_and_host_job_and_commit_are_not() -> None:
+    before = provenance(compose(), "AVX2")
+    now = provenance(compose(["threads=2"]), "AVX512")
+    now |= {"code": before["code"] | {"core": "new"}, "versions": before["versions"] | {"torch": "9.9"}}
+    now |= {"processor": "another", "host": "elsewhere", "slurm": {"SLURM_JOB_ID": "1"}, "commit": "new"}
+    found = differences(before, now)
+    assert [difference.split()[0] for difference in found] == [
+        "code.core", "numerics.capability", "numerics.threads", "processor", "versions.torch",
+    ]  # fmt: skip
+    assert f"versions.torch was {before['versions']['torch']}, is 9.9" in found
+
+
+def test_a_part_of_the_code_that_is_gone_is_a_difference() -> None:
+    before = provenance(compose())
+    now = before | {"code": {"core": before["code"]["core"]}}
+    assert all(difference.endswith("is not set") for difference in differences(before, now))
+    assert len(differences(before, now)) == 2

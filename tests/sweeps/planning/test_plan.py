@@ -149,6 +149,16 @@ def test_a_finished_run_trained_by_other_code_is_shown_and_not_trained_again(tmp
     assert made.packs == []
 
 
+def test_an_interrupted_run_begun_by_other_code_is_shown_and_goes_on(tmp_path: Path) -> None:
+    ours, other, unknown = runs = runs_in(tmp_path, 3)
+    write(ours, state="planned", code=CODE)
+    write(other, state="planned", code=CODE | {"core": "0badc0de"})
+    write(unknown, state="planned")
+    made = plan(runs)
+    assert made.begun_by_other_code == [other]
+    assert trained(made) == hashes(*runs)
+
+
 def test_only_the_parts_of_the_code_that_a_run_uses_count(tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 1)
     write(run, state="done", result=RESULT | {"code": CODE | {"algorithm/cem": "0badc0de"}})

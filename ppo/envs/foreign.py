@@ -1,0 +1,129 @@
+"""The one guard through which environments that are other people's code are called (law 8).
+
+They step in the trainer's process. Whatever a call raises becomes an ordinary exception of its own lane; what it
+changes in the process is put back before another lane's turn; what it prints goes to its own run's log.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from ppo.envs.base import Marker
+from ppo.envs.output import Output
+from ppo.envs.process import ProcessState, handler_of
+from ppo.envs.watchdog import WATCH, TooLong
+from ppo.errors import UserError, text_of, type_name
+
+LONGEST_TEXT = 2000  # of an exception's message
+
+
+class ForeignError(Exception):
+    """What an environment raised that is no ordinary exception, or has a text that cannot be written down."""
+
+
+class Foreign:
+    """Calls foreign code for the lanes of one lock-step; `marker` names the lane meanwhile."""
+
+    def __init__(self, marker: Marker) -> None:
+        self._marker = marker
+        self._pid = os.getpid()
+        self._state = ProcessState()
+        self._output = Output()
+        self._noted: set[tuple[int, str]] = set()
+        self._notes: dict[int, list[str]] = defaultdict(list)
+
+    def refresh(self) -> None:
+        """Take the process as it is now for how it should be: our own code may have changed it since the last call."""
+        self._state = ProcessState()
+
+    def call(self, lane: int, function: Callable[..., Any], *args: Any) -> Any:
+        """`function(*args)` for a lane. Raises an ordinary Exception with a printable text, whatever it raises."""
+        output, state = self._output, self._state
+        streams = sys.stdout, sys.stderr
+        self._marker[0] = lane + 1
+        output.lane = WATCH.lane = lane
+        WATCH.calls += 1
+        sys.stdout = sys.stderr = output.over(streams)
+        failure = None
+        try:
+            result = function(*args)
+        except BaseException as error:
+            self._end_child()
+            if isinstance(error, KeyboardInterrupt) and handler_of(signal.SIGINT) is signal.default_int_handler:
+                raise  # a person's, not the environment's: as long as the first one is still to come, none is raised
+            failure = plain(error)
+        finally:
+            WATCH.lane = -1
+            sys.stdout, sys.stderr = streams
+        self._end_child()
+        if state.differs():
+            failure = self._put_back(lane, failure)
+        self._marker[0] = 0
+        if failure is not None:
+            raise failure
+        return result
+
+    def _end_child(self) -> None:
+        """A forked child that comes back from foreign code must not touch our files."""
+        if os.getpid() != self._pid:
+            os._exit(0)
+
+    def _put_back(self, lane: int, failure: Exception | None) -> Exception | None:
+        """Put the process back to where it was, and note what was changed; why the lane cannot go on, if so."""
+        for kind, problem in self._state.put_back():
+            if problem is not None:
+                failure = failure or ForeignError(f"the environment changed {kind}, which cannot be undone: {problem}")
+            elif (lane, kind) not in self._noted:
+                self._noted.add((lane, kind))
+                self._notes[lane].append(f"the environment changed {kind}: put back")
+        return failure
+
+    def take_notes(self) -> dict[int, list[str]]:
+        """What was put back and what was printed since the last time, by lane."""
+        notes = {lane: list(lines) for lane, lines in self._notes.items()}
+        for lane, text in self._output.take().items():
+            notes.setdefault(lane, []).append(f"the environment printed:\n{text}")
+        self._notes.clear()
+        return notes
+
+
+def plain(error: BaseException) -> Exception:
+    """What foreign code raised as an ordinary exception with a printable text of bounded length."""
+    if isinstance(error, TooLong):
+        return TimeoutError(f"one step took more than {error.seconds:g} seconds")
+    text = text_of(error, LONGEST_TEXT)
+    if isinstance(error, Exception):
+        if isinstance(error, UserError) or _is_harmless(error, text):
+            return error
+        return _replaced(error, f"{type_name(error)}: {text}" if text else type_name(error))
+    if isinstance(error, SystemExit):
+        code = text_of(error.code, LONGEST_TEXT, show=repr)
+        return _replaced(error, f"the environment called sys.exit({code})")
+    return _replaced(error, f"the environment raised {type_name(error)}" + (f": {text}" if text else ""))
+
+
+def _is_harmless(error: Exception, text: str) -> bool:
+    """Whether an exception can be shown as it is, with all that it was raised from."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen and len(seen) < 20:
+        seen.add(id(link))
+        try:
+            if str(link) != (text if link is error else text_of(link, LONGEST_TEXT)):
+                return False
+        except BaseException:
+            return False
+        link = link.__cause__ or link.__context__
+    return link is None
+
+
+def _replaced(error: BaseException, text: str) -> ForeignError:
+    found = ForeignError(text)
+    found.__traceback__ = error.__traceback__
+    found.__suppress_context__ = True
+    return found

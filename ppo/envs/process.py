@@ -1,0 +1,314 @@
+"""The state of the process that foreign code may change: compared at little cost after each call, and put back."""
+
+from __future__ import annotations
+
+import _locale
+import _signal
+import decimal
+import gc
+import locale
+import logging
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from operator import is_
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+_NAMES = (
+    "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCHLD", "SIGPIPE", "SIGABRT",
+    "SIGSEGV", "SIGVTALRM", "SIGPROF", "SIGTSTP", "SIGCONT", "SIGRTMAX",
+)  # fmt: skip
+SIGNALS = tuple(int(getattr(signal, name)) for name in _NAMES if hasattr(signal, name))
+OURS: dict[int, Any] = {}  # signal -> the handler that our own code set last
+# As variables: the compiler would work out expressions of constants under the rounding of its own time.
+_ONE, _HALF_STEP, _DENORMAL = 1.0, 2.0**-54, 5e-324
+# As they are stored: looking at each decoded one takes ten times as long.
+_variables: dict[Any, Any] = getattr(os.environ, "_data", {})
+
+
+def set_handler(number: int, handler: Any) -> Any:
+    """Our own code's signal.signal, so that it is not taken for foreign code's; returns the handler before."""
+    before = signal.signal(number, handler)
+    OURS[int(number)] = handler
+    return before
+
+
+def handler_of(number: int) -> Any:
+    """The handler that a signal should have."""
+    return OURS.get(int(number), _signal.getsignal(number))
+
+
+class Part(NamedTuple):
+    """A part of the state."""
+
+    kind: str  # as a note says it
+    look: Callable[[], Any]  # the same value, by ==, as long as nothing has changed
+    put_back: Callable[[Any], object]  # given that value; returns False if it was our own code that changed it
+
+
+class ProcessState:
+    """The process as it was when this was made."""
+
+    def __init__(self) -> None:
+        self._parts = [*_plain_parts(), *_object_parts(), _streams()]
+        self._looks = [part.look for part in self._parts]
+        self._before = [look() for look in self._looks]
+
+    def differs(self) -> bool:
+        """Whether anything has changed."""
+        return [look() for look in self._looks] != self._before
+
+    def put_back(self) -> Iterator[tuple[str, str | None]]:
+        """Put back what has changed; yields what it was, and why it could not be if so."""
+        changed = self._changed()
+        for part, before in changed:
+            problem, foreign = None, True
+            try:
+                foreign = part.put_back(before) is not False
+            except Exception as error:
+                problem = str(error)
+            if problem is None and part.look() != before:
+                problem = "it has no effect"
+            if foreign or problem:
+                yield part.kind, problem
+        for part, before in self._changed():  # by putting back the others: torch imports modules meanwhile
+            if not any(part is other for other, _ in changed):
+                part.put_back(before)
+
+    def _changed(self) -> list[tuple[Part, Any]]:
+        return [(p, before) for p, before in zip(self._parts, self._before, strict=True) if p.look() != before]
+
+
+# -- what is a plain value ---------------------------------------------------------------------------------------------
+
+
+def _plain_parts() -> list[Part]:
+    return [
+        Part("the working directory", _working_directory, os.chdir),
+        Part("NumPy's error handling", np.geterr, lambda old: np.seterr(**old)),
+        Part("floating-point rounding", _rounding, _round_normally),
+        Part("the locale", lambda: _locale.setlocale(_locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)),
+        Part("blocked signals", lambda: _signal.pthread_sigmask(_signal.SIG_BLOCK, ()), _unblock),
+        Part("an alarm", lambda: _signal.getitimer(_signal.ITIMER_REAL)[0] > 0, lambda _: signal.alarm(0)),
+        Part("the file mode mask", _mode_mask, os.umask),
+        Part("garbage collection", gc.isenabled, lambda old: gc.enable() if old else gc.disable()),
+        Part("settings of torch", _torch, _restore_torch),
+    ]
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it has been removed
+        return ""
+
+
+def _rounding() -> tuple[bool, bool, bool]:
+    """Whether sums are rounded up, or towards zero or down, and whether the smallest numbers are taken for zero."""
+    return _ONE + _HALF_STEP > _ONE, _ONE - _HALF_STEP < _ONE, _DENORMAL * _ONE == 0
+
+
+def _round_normally(old: tuple[bool, bool, bool]) -> None:
+    import ctypes
+
+    ctypes.CDLL(None).fesetround(0)  # FE_TONEAREST
+    torch.set_flush_denormal(old[2])
+
+
+def _unblock(old: Any) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
+def _mode_mask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _torch() -> tuple[Any, ...]:
+    return (
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch._C._len_torch_function_stack(),  # where set_default_device puts itself
+    )
+
+
+def _restore_torch(old: tuple[Any, ...]) -> None:
+    setters: tuple[Callable[[Any], object], ...] = (
+        torch.set_default_dtype,
+        torch.set_grad_enabled,
+        torch.set_num_threads,
+        torch.use_deterministic_algorithms,
+        lambda _: torch.set_default_device(None),
+    )
+    for put_back, before, now in zip(setters, old, _torch(), strict=True):
+        if now != before:
+            put_back(before)
+
+
+# -- what is an object: kept, and compared by identity -----------------------------------------------------------------
+
+
+def _object_parts() -> list[Part]:
+    return [_handlers(), _environment(), _interpreter(), _warnings(), _logging(), _decimal()]
+
+
+def _handlers() -> Part:
+    for number, handler in list(OURS.items()):
+        if _signal.getsignal(number) is not handler:  # somebody has set another one since
+            del OURS[number]
+    kept, get = [_signal.getsignal(number) for number in SIGNALS], _signal.getsignal
+
+    def put_back(_: bool) -> bool:
+        changed = False
+        for place, number in enumerate(SIGNALS):
+            kept[place] = OURS.get(number, kept[place])
+            if get(number) is not kept[place]:
+                signal.signal(number, signal.SIG_DFL if kept[place] is None else kept[place])
+                changed = True
+        return changed
+
+    return Part("signal handlers", lambda: all(map(is_, map(get, SIGNALS), kept)), put_back)
+
+
+def _environment() -> Part:
+    kept, zone = dict(_variables), time.tzname
+
+    def put_back(_: bool) -> None:
+        decode = getattr(os.environ, "decodevalue", os.fsdecode)
+        for name in set(_variables) | set(kept):
+            if name not in kept:
+                del os.environ[decode(name)]
+            elif _variables.get(name) != kept[name]:
+                os.environ[decode(name)] = decode(kept[name])
+        time.tzset()
+
+    return Part("environment variables", lambda: _variables == kept and time.tzname == zone, put_back)
+
+
+def _interpreter() -> Part:
+    trace, profile, hook = sys.gettrace(), sys.getprofile(), sys.excepthook
+    depth, interval = sys.getrecursionlimit(), sys.getswitchinterval()
+
+    def put_back(_: bool) -> None:
+        sys.settrace(trace)
+        sys.setprofile(profile)
+        sys.excepthook = hook
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), depth))  # a larger one harms nobody else
+        sys.setswitchinterval(interval)
+
+    def same() -> bool:
+        hooks = sys.gettrace() is trace and sys.getprofile() is profile and sys.excepthook is hook
+        return hooks and sys.getrecursionlimit() >= depth and sys.getswitchinterval() == interval
+
+    return Part("settings of the interpreter", same, put_back)
+
+
+def _warnings() -> Part:
+    filters, kept = warnings.filters, list(warnings.filters)
+
+    def put_back(_: bool) -> None:
+        filters[:] = kept  # type: ignore[index]
+        warnings.filters = filters
+        getattr(warnings, "_filters_mutated", lambda: None)()
+
+    def same() -> bool:
+        now = warnings.filters
+        return now is filters and len(now) == len(kept) and all(map(is_, now, kept))
+
+    return Part("warning filters", same, put_back)
+
+
+def _logging() -> Part:
+    root, manager = logging.root, logging.root.manager
+    level, disabled, handlers = root.level, manager.disable, list(root.handlers)
+
+    def put_back(_: bool) -> None:
+        root.setLevel(level)
+        manager.disable = disabled
+        root.handlers[:] = handlers
+
+    def same() -> bool:
+        now = root.handlers
+        settings = root.level == level and manager.disable == disabled
+        return settings and len(now) == len(handlers) and all(map(is_, now, handlers))
+
+    return Part("logging", same, put_back)
+
+
+def _decimal() -> Part:
+    context = decimal.getcontext()
+    precision, rounding, traps = context.prec, context.rounding, dict(context.traps)
+
+    def put_back(_: bool) -> None:
+        decimal.setcontext(context)
+        context.prec, context.rounding = precision, rounding
+        context.traps.update(traps)
+
+    def same() -> bool:
+        now = decimal.getcontext()
+        return now is context and now.prec == precision and now.rounding == rounding
+
+    return Part("the context of decimal", same, put_back)
+
+
+# -- standard streams --------------------------------------------------------------------------------------------------
+
+_spares: dict[int, tuple[int, Any]] = {}  # standard descriptor -> its copy, and which file that is
+
+
+def _streams() -> Part:
+    for fd in (0, 1, 2):
+        if fd not in _spares and _is_open(fd):
+            spare = _copy_high(fd)
+            _spares[fd] = spare, os.fstat(spare)[:3]
+
+    def put_back(before: tuple[bool, ...]) -> None:
+        for fd, was_open in enumerate(before):
+            if was_open and not _is_open(fd):
+                os.dup2(_source(fd), fd)
+        for name, fd in (("stdout", 1), ("stderr", 2)):
+            if getattr(getattr(sys, f"__{name}__"), "closed", False):
+                fresh = open(fd, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+                if getattr(sys, name) is getattr(sys, f"__{name}__"):
+                    setattr(sys, name, fresh)
+                setattr(sys, f"__{name}__", fresh)
+
+    def look() -> tuple[bool, bool, bool]:
+        return _is_open(0), _is_open(1), _is_open(2)
+
+    return Part("standard input and output", look, put_back)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.get_inheritable(fd)
+    except OSError:
+        return False
+    return True
+
+
+def _copy_high(fd: int) -> int:
+    """A copy of a descriptor, out of the way of those that are closed by counting up."""
+    import fcntl
+
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 512)
+    except OSError:
+        return os.dup(fd)
+
+
+def _source(fd: int) -> int:
+    """What a closed standard descriptor is put back from: its copy, or nowhere if that is closed, too."""
+    spare, identity = _spares.get(fd, (-1, None))
+    if spare >= 0 and _is_open(spare) and os.fstat(spare)[:3] == identity:
+        return spare
+    return os.open(os.devnull, os.O_RDWR)

@@ -1,0 +1,342 @@
+"""The guard around environments: what they raise, change and print costs and concerns their own run only."""
+
+from __future__ import annotations
+
+import asyncio
+import decimal
+import gc
+import locale
+import logging
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ppo.envs.foreign import Foreign, ForeignError
+from ppo.envs.output import DROPPED, MOST
+from ppo.envs.process import ProcessState, set_handler
+from ppo.errors import UserError, one_line
+
+
+@pytest.fixture
+def _as_in_training() -> Iterator[None]:
+    """SIGINT is noted, as while `train` runs."""
+    before = set_handler(signal.SIGINT, lambda *_: None)
+    yield
+    set_handler(signal.SIGINT, before)
+
+
+@pytest.fixture
+def guard(monkeypatch: pytest.MonkeyPatch) -> Foreign:
+    guard = Foreign(np.zeros(4, np.uint32))
+    real = guard.call
+
+    def call(*args: Any) -> Any:
+        guard.refresh()  # pytest has changed os.environ since the fixture was made
+        monkeypatch.setattr(guard, "call", real)
+        return real(*args)
+
+    monkeypatch.setattr(guard, "call", call)
+    return guard
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def act() -> None:
+        raise error
+
+    return act
+
+
+# -- what is raised ----------------------------------------------------------------------------------------------------
+
+
+class Bare(BaseException):
+    """No Exception."""
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise SystemExit("from __str__")
+
+
+class Wrong(Exception):
+    def __str__(self) -> Any:
+        return 7
+
+
+ODD = {
+    "exit": (SystemExit(0), "sys.exit(0)"),
+    "exit with text": (SystemExit("so long"), "sys.exit('so long')"),
+    "interrupt": (KeyboardInterrupt("now"), "KeyboardInterrupt: now"),
+    "generator": (GeneratorExit(), "GeneratorExit"),
+    "cancelled": (asyncio.CancelledError(), "CancelledError"),
+    "bare": (Bare("\udcff\udcfe bytes"), "Bare"),
+    "surrogates": (ValueError("\ud800"), "\\ud800"),
+    "mute": (Mute(), "cannot be shown"),
+    "wrong": (Wrong(), "cannot be shown"),
+    "huge": (ValueError("x" * 10**7), "ValueError: xxx"),
+}
+
+
+@pytest.mark.usefixtures("_as_in_training")
+@pytest.mark.parametrize(("error", "words"), ODD.values(), ids=ODD.keys())
+def test_whatever_is_raised_becomes_an_exception_that_can_be_written_down(
+    guard: Foreign, error: BaseException, words: str
+) -> None:
+    with pytest.raises(ForeignError) as caught:
+        guard.call(1, raising(error))
+    text = str(caught.value)
+    assert words in text
+    assert len(text.encode()) < 10_000
+    assert words[:20] in one_line(caught.value)
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), UserError("no such task"), ZeroDivisionError()])
+def test_an_ordinary_exception_stays_as_it_is(guard: Foreign, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        guard.call(0, raising(error))
+    assert caught.value is error
+
+
+def test_an_ordinary_exception_raised_from_an_odd_one_is_replaced(guard: Foreign) -> None:
+    def act() -> None:
+        try:
+            raise Mute
+        except Mute as first:
+            raise ValueError("second") from first
+
+    with pytest.raises(ForeignError, match="ValueError: second"):
+        guard.call(0, act)
+
+
+def test_an_interrupt_of_a_person_who_asked_twice_ends_the_process(guard: Foreign) -> None:
+    before = set_handler(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            guard.call(0, lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5))
+    finally:
+        set_handler(signal.SIGINT, before)
+
+
+def test_the_text_of_an_odd_exception_survives_one_line() -> None:
+    assert one_line(Mute()) == "Mute: (its text cannot be shown)"
+    assert one_line(ValueError("a\ud800\n b")) == "ValueError: a\\ud800 b"
+
+
+# -- the marker --------------------------------------------------------------------------------------------------------
+
+
+def test_the_marker_names_the_lane_while_its_code_runs() -> None:
+    marker = np.zeros(4, np.uint32)
+    guard = Foreign(marker)
+    assert guard.call(2, lambda: int(marker[0])) == 3
+    assert marker[0] == 0
+    with pytest.raises(ValueError, match="no"):
+        guard.call(1, raising(ValueError("no")))
+    assert marker[0] == 0
+
+
+# -- what is changed ---------------------------------------------------------------------------------------------------
+
+
+def block() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+
+def round_up() -> None:
+    import ctypes
+
+    ctypes.CDLL(None).fesetround(0x800)
+
+
+def denormals() -> None:
+    torch.set_flush_denormal(True)
+
+
+def forget() -> None:
+    sys.setrecursionlimit(sys.getrecursionlimit() - 10)
+
+
+def trace() -> None:
+    sys.settrace(lambda *_: None)
+
+
+def precision() -> None:
+    decimal.getcontext().prec = 3
+
+
+def context() -> None:
+    decimal.setcontext(decimal.Context(prec=4))
+
+
+def zone() -> None:
+    os.environ["TZ"] = "Asia/Tokyo"
+    time.tzset()
+
+
+def numbers() -> None:
+    np.seterr(all="raise")
+
+
+CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
+    "directory": (lambda: os.chdir("/"), "working directory"),
+    "numpy": (numbers, "NumPy"),
+    "rounding": (round_up, "rounding"),
+    "denormals": (denormals, "rounding"),
+    "locale": (lambda: locale.setlocale(locale.LC_ALL, "C.UTF-8" if locale.setlocale(locale.LC_ALL) == "C" else "C"),
+               "locale"),
+    "blocked": (block, "blocked signals"),
+    "alarm": (lambda: signal.alarm(100), "alarm"),
+    "handler": (lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN), "signal handlers"),
+    "ignored interrupts": (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN), "signal handlers"),
+    "mask": (lambda: os.umask(0o777), "mask"),
+    "garbage": (gc.disable, "garbage collection"),
+    "dtype": (lambda: torch.set_default_dtype(torch.float64), "torch"),
+    "threads": (lambda: torch.set_num_threads(torch.get_num_threads() + 1), "torch"),
+    "gradients": (lambda: torch.set_grad_enabled(False), "torch"),
+    "device": (lambda: torch.set_default_device("meta"), "torch"),
+    "deterministic": (lambda: torch.use_deterministic_algorithms(True), "torch"),
+    "variables": (lambda: os.environ.update(ODD_NAME="1"), "environment variables"),
+    "no variables": (os.environ.clear, "environment variables"),
+    "time zone": (zone, "environment variables"),
+    "recursion": (forget, "interpreter"),
+    "trace": (trace, "interpreter"),
+    "filters": (lambda: warnings.simplefilter("error"), "warning filters"),
+    "reset filters": (warnings.resetwarnings, "warning filters"),
+    "logging": (lambda: logging.disable(logging.CRITICAL), "logging"),
+    "precision": (precision, "decimal"),
+    "context": (context, "decimal"),
+    "stdin": (lambda: os.close(0), "standard input"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "kind"), CHANGES.values(), ids=CHANGES.keys())
+def test_what_is_changed_is_put_back_and_noted_once(
+    guard: Foreign, change: Callable[[], Any], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    guard.refresh()
+    before = ProcessState()
+    for _ in range(2):
+        guard.call(1, change)
+        assert not before.differs()
+    notes = guard.take_notes()
+    assert list(notes) == [1]
+    assert sum(kind in line for line in notes[1]) == 1
+    assert guard.take_notes() == {}
+
+
+def test_what_was_changed_before_an_exception_is_put_back_too(guard: Foreign) -> None:
+    def act() -> None:
+        np.seterr(all="raise")
+        raise ValueError("own")
+
+    before = np.geterr()
+    with pytest.raises(ValueError, match="own"):
+        guard.call(0, act)
+    assert np.geterr() == before
+    assert "NumPy" in guard.take_notes()[0][0]
+
+
+def test_what_cannot_be_put_back_fails_the_lane_that_changed_it(
+    guard: Foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "gone"
+    place.mkdir()
+    monkeypatch.chdir(place)
+
+    def act() -> None:
+        os.chdir("/")
+        place.rmdir()
+
+    with pytest.raises(ForeignError, match="working directory, which cannot be undone"):
+        guard.call(0, act)
+    monkeypatch.undo()
+
+
+def test_a_handler_that_our_own_code_sets_meanwhile_stays(guard: Foreign) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def ours(*_: object) -> None:
+        pass
+
+    try:
+        guard.call(0, set_handler, signal.SIGTERM, ours)
+        assert signal.getsignal(signal.SIGTERM) is ours
+        guard.call(0, signal.signal, signal.SIGTERM, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTERM) is ours
+        assert len(guard.take_notes()[0]) == 1
+    finally:
+        set_handler(signal.SIGTERM, before)
+
+
+def test_a_deeper_recursion_limit_is_left_to_who_needs_it(guard: Foreign) -> None:
+    before = sys.getrecursionlimit()
+    try:
+        guard.call(0, sys.setrecursionlimit, before + 1000)
+        assert sys.getrecursionlimit() == before + 1000
+        assert guard.take_notes() == {}
+    finally:
+        sys.setrecursionlimit(before)
+
+
+# -- children ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", ["returns", "raises", "exits"])
+def test_a_forked_child_never_comes_back_from_foreign_code(guard: Foreign, ends: str, tmp_path: Path) -> None:
+    pid = 0
+
+    def act() -> None:
+        nonlocal pid
+        pid = os.fork()
+        if pid == 0 and ends != "returns":
+            raise (ValueError("child") if ends == "raises" else SystemExit(7))
+
+    guard.call(0, act)
+    (tmp_path / str(os.getpid())).touch()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
+
+
+# -- what is printed ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_printed_goes_to_the_notes_of_its_lane(guard: Foreign, capsys: pytest.CaptureFixture[str]) -> None:
+    guard.call(0, lambda: print("one"))
+    guard.call(2, lambda: sys.stderr.buffer.write(b"two \xff"))
+    guard.call(0, lambda: print("three"))
+    assert capsys.readouterr() == ("", "")
+    notes = guard.take_notes()
+    assert notes == {0: ["the environment printed:\none\nthree"], 2: ["the environment printed:\ntwo \ufffd"]}
+
+
+def test_what_is_printed_beyond_a_limit_is_dropped_and_that_is_said_once(guard: Foreign) -> None:
+    for _ in range(3):
+        guard.call(1, lambda: print("x" * MOST))
+    first = guard.take_notes()[1][0]
+    guard.call(1, lambda: print("x"))
+    assert guard.take_notes() == {}
+    assert MOST <= len(first) < MOST + 200
+    assert first.endswith(DROPPED)
+    guard.call(2, lambda: print("its mate's"))
+    assert "its mate's" in guard.take_notes()[2][0]
+
+
+@pytest.mark.parametrize("spoil", [lambda: sys.stdout.close(), lambda: setattr(sys, "stdout", None)])
+def test_a_stream_that_is_closed_or_replaced_is_there_for_the_next(
+    guard: Foreign, spoil: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    guard.call(0, spoil)
+    print("ours")
+    guard.call(0, lambda: print("theirs"))
+    assert capsys.readouterr().out == "ours\n"
+    assert guard.take_notes()[0] == ["the environment printed:\ntheirs"]
