@@ -167,6 +167,14 @@ def suite_values(suite: str) -> Values:
     return _base(config_dirs(), (f"env={suite}",)).values["env"] if suite in groups()["env"] else {}
 
 
+def usual_network(suite: str, algorithm: str) -> str | None:
+    """The name of the network that the yaml files of a suite and of an algorithm choose."""
+    chosen = {"env": suite, "algorithm": algorithm}
+    lines = tuple(f"{group}={name}" for group, name in chosen.items() if name in groups()[group])
+    name = _base(config_dirs(), lines).values["network"].get("name")
+    return None if name is None else str(name)
+
+
 # -- resolving ---------------------------------------------------------------------------------------------------------
 
 

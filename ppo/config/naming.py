@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ppo.config.compose import suite_values, yaml_values
+from ppo.config.compose import suite_values, usual_network, yaml_values
 from ppo.config.flatten import flatten
 from ppo.config.groups import config_dirs
 from ppo.config.identity import run_hash, setting_essence, setting_hash, short
@@ -36,11 +36,10 @@ def _parts(config: Config) -> tuple[list[str], list[tuple[str, str]]]:
     """The names of a setting's choices, and the keys and values worth saying: coefficients, then what is unusual."""
     values = flatten(setting_essence(config))
     surrogate = None if config.surrogate is None else config.surrogate.name
-    dirs, suite = config_dirs(), config.env.suite
-    usual = _usual_values(dirs, suite, config.algorithm.name, surrogate, config.network.name)
-    chosen = _usual_values(dirs, suite, config.algorithm.name, surrogate, "")  # by the algorithm
+    usual = _usual_values(config_dirs(), config.env.suite, config.algorithm.name, surrogate, config.network.name)
+    chosen = usual_network(config.env.suite, config.algorithm.name)
     names = [config.algorithm.name, *([surrogate] if surrogate else [])]
-    if config.network.name != chosen.get("network.name"):
+    if config.network.name != chosen:
         names.append(config.network.name)
     coefficients = [key for key in values if key.startswith("surrogate.") and key not in CHOICES]
     unusual = [k for k, v in values.items() if k not in CHOICES and k not in coefficients and usual.get(k, _NO) != v]
@@ -52,10 +51,7 @@ _NO = object()
 
 @lru_cache
 def _usual_values(_dirs: Any, suite: str, algorithm: str, surrogate: str | None, network: str) -> Mapping[str, Any]:
-    """The values that the yaml files give a run with these choices: its task's are those of its suite's own yaml.
-
-    `network`: "" for the one that goes with the algorithm.
-    """
+    """The values that the yaml files give a run with these choices: its task's are those of its suite's own yaml."""
     task = {"env": {"time_limit": None} | suite_values(suite)}
     return flatten(yaml_values(algorithm, surrogate, network) | task)
 

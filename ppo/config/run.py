@@ -103,7 +103,8 @@ def _check(config: Config) -> None:
     if None not in (env.shows, network.takes) and env.shows != network.takes:
         raise invalid("network.name", network.name, f"a network for {env.shows}, which {env.id} shows")
     if network.mapped not in algorithm.maps:
-        raise invalid("network.name", network.name, f"a network without convolutions with algorithm {algorithm.name}")
+        able = [n for n in choices.algorithm.names() if network.mapped in choices.algorithm.find(n, "").maps]
+        raise invalid("algorithm.name", algorithm.name, f"{', '.join(able)} with network {network.name}")
     if env.shows == "frames" and algorithm.filtering == "running":
         raise invalid("algorithm.normalize_obs", True, f"false, since {env.id} shows frames")
     if config.total_steps < config.batch_size:

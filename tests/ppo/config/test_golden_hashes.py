@@ -62,6 +62,18 @@ GOLDEN = [
         "02dfe1076c7b84749ed33ab804f6612cba866fb0cb0e09d7de2104ac1d1b961b",
     ),
     (
+        "experiment=table5 env=atari env.id=breakout network=nature_cnn network.precision=bfloat16",
+        "84d94519091d23faa3d5b04c9fd5e6e9d9578317d09f45ae36604caafa5516fc",
+    ),
+    (
+        "experiment=a2c_atari env=atari env.id=qbert seed=1",
+        "baa5b5061e02355b2168e2ab8b6ed2b7579d03f7c647959b33fc58fcfdbc499b",
+    ),
+    (
+        "experiment=table5 env=atari env.id=pong algorithm.normalize_adv=actor network.shared=false",
+        "e3a6373d58de6c74a3983934a199e4ee52c506b1bff83fe49652e9557413a9f0",
+    ),
+    (
         "env=atari env.id=pong env.sticky=0.25 algorithm=random network=a3c_cnn",
         "1fe03077212f62d904dbeb19fc182bf38a3d821ae12d6f89146e853f1b03afef",
     ),
