@@ -122,7 +122,10 @@ def meaning(value: str) -> str:
 
 def _plain_number(value: Any) -> Any:
     """A number however it was spelled: 1 and 1.0 are one value."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    except OverflowError:  # more digits than a float has; a schema refuses it
+        return value
 
 
 def leaves(override: Override) -> list[tuple[str, Any]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ppo.config.compose import CONF, parse
+from ppo.config.schema import Folder, convert
 from ppo.errors import UserError
 from ppo.runs.files import read_json, write_json
 from ppo.runs.finding import located
@@ -61,7 +62,7 @@ def store_of(overrides: Sequence[str]) -> Path:
     named = [o for o in parse(overrides) if o.key_or_group == "outputs"]
     if named and named[-1].is_sweep_override():
         raise UserError(f"{named[-1].input_line} is invalid: expected one store for a sweep.")
-    return store_path(str(named[-1].value()) if named else default_store())
+    return store_path(convert(named[-1].value(), Folder, "outputs") if named else default_store())
 
 
 def _read(path: Path) -> list[RunRow]:

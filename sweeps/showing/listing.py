@@ -6,6 +6,7 @@ import csv
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -210,8 +211,11 @@ def print_logs(folder: Path, out: TextIO, *, follow: bool) -> None:
 
 def find(run: str, outputs: Path) -> Path:
     """The folder of a run, by its path, its hash or the beginning of it, or a part of its folder's name."""
-    if (Path(run) / "config.yaml").exists():
-        return Path(run)
+    if not run.strip():
+        raise UserError("the run is missing: expected its hash or the beginning of it, or its folder.")
+    with suppress(OSError, ValueError):  # a name that is too long for a path is none
+        if (Path(run) / "config.yaml").exists():
+            return Path(run)
     name = short(run) if re.fullmatch(r"[0-9a-f]{12,64}", run) else run
     found = [folder for folder in run_folders(outputs) if name in folder.name]
     if len(found) != 1:
