@@ -104,11 +104,6 @@ class Pack:
         """The lanes still in training."""
         return [int(lane) for lane in np.flatnonzero(self.active)]
 
-    @property
-    def restores_exactly(self) -> bool:
-        """Whether a lane put to a saved state continues with the same bits."""
-        return self.env.restores_exactly
-
     def policy(self, lane: int, **facts: Any) -> Policy:
         """What one run has learned, with facts about it for whoever uses it."""
         theta = self.learner.learned(lane).detach().cpu().clone()
@@ -118,6 +113,12 @@ class Pack:
         """Stop training a lane: it is done or cannot go on."""
         self.active[lane] = False
         self.collector.set_active(self.active)
+        self.env.close(lane)
+
+    def close(self) -> None:
+        """Let go of what the environments hold: nothing is trained any more."""
+        for lane in range(len(self.streams)):
+            self.env.close(lane)
 
     def score(self, lane: int) -> float:
         """Mean raw return of the last 100 completed episodes; NaN before the first."""
