@@ -40,8 +40,6 @@ class AtariLockStep:
     Returned arrays are the caller's: never written to again here.
     """
 
-    restores_exactly = True
-
     def __init__(self, task: Atari, generators: Generators, marker: Marker) -> None:
         self._marker = marker
         self._lanes, self._actors = len(generators), len(generators[0])
@@ -135,6 +133,9 @@ class AtariLockStep:
         self._last = _Rows(*(rows.copy() for rows in self._last))
         for name, rows in self._last._asdict().items():
             _bytes(rows[own])[:] = state["last"][name].numpy()
+
+    def close(self, lane: int) -> None:
+        """There is nothing to let go of."""
 
     def _of(self, lane: int) -> slice:
         """A lane's actors in the flat lists."""
