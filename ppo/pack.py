@@ -113,6 +113,12 @@ class Pack:
         """Stop training a lane: it is done or cannot go on."""
         self.active[lane] = False
         self.collector.set_active(self.active)
+        self.env.close(lane)
+
+    def close(self) -> None:
+        """Let go of what the environments hold: nothing is trained any more."""
+        for lane in range(len(self.streams)):
+            self.env.close(lane)
 
     def score(self, lane: int) -> float:
         """Mean raw return of the last 100 completed episodes; NaN before the first."""

@@ -133,6 +133,7 @@ class Session:
                 self._save(due=True)
         finally:
             self.progress.close()
+            self.pack.close()
 
     @contextmanager
     def _marked(self, lane: int) -> Iterator[None]:
@@ -167,10 +168,13 @@ class Session:
             member.mixed = True
             differing.append(f"compiled was {state['compiled']}, is {member.compiled}")
             self._warn(lane, "resumed in another compile mode: last digits may change")
-        if inexact := self.pack.env.inexact.get(lane):
-            differing.append(inexact)
-            self._warn(lane, f"resumed, not exactly: {inexact}")
-        member.resumes = [*state.get("resumes", ()), {"step": step, "exact": not inexact, "differences": differing}]
+        if replayed := getattr(self.pack.env, "replayed", {}).get(lane):
+            member.folder.note(f"replayed {replayed} steps of the episodes that were running")
+        why = self.pack.env.inexact.get(lane)
+        if why is not None:
+            differing.append(why)
+            self._warn(lane, f"resumed, not exactly: {why}")
+        member.resumes = [*state.get("resumes", ()), {"step": step, "exact": why is None, "differences": differing}]
         if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
 

@@ -6,6 +6,7 @@ Arrays run over lanes L (the runs of a pack) and actors N (the paper's parallel 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -106,6 +107,15 @@ class LockStep(Protocol):
         ...
 
 
+class Origin(NamedTuple):
+    """Other people's code that a task's numbers depend on."""
+
+    module: str
+    place: Path | None  # its source, a file or a folder; None: not known
+    package: str | None  # that it was installed with
+    version: str | None  # of the package
+
+
 class Suite(Protocol):
     """The schema of `conf/env/*.yaml` with this `suite`: a frozen dataclass, registered by `@choices.suite(name)`."""
 
@@ -131,6 +141,10 @@ class Suite(Protocol):
         """Dotted keys that change nothing in this run, and why: choosing one of them explicitly is an error."""
         del run
         return {}
+
+    def origins(self) -> tuple[Origin, ...]:
+        """Whose code the task is, where the suite does not come with it: noted in results, hashed as part of the code."""
+        return ()
 
     def discrete(self) -> bool:
         """Whether an action is one of several choices, and so a policy is not Gaussian."""

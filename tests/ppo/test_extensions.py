@@ -62,6 +62,9 @@ class LineLockStep:
     def set_active(self, actors: Bools) -> None:
         self.active = actors.copy()
 
+    def close(self, lane: int) -> None:
+        pass
+
     def get_state(self, lane: int) -> dict[str, Any]:
         states = [g.bit_generator.state for g in self.generators[lane]]
         return {"at": self.at[lane].tolist(), "time": self.time[lane].tolist(), "generators": states}

@@ -55,6 +55,9 @@ class Film:
     def set_active(self, actors: Bools) -> None:
         """All are."""
 
+    def close(self, lane: int) -> None:
+        pass
+
 
 @dataclass(frozen=True)
 class Pixels(Body):

@@ -52,6 +52,9 @@ class Bandit:
     def set_active(self, actors: Bools) -> None:
         """All are."""
 
+    def close(self, lane: int) -> None:
+        pass
+
 
 class Lock:
     """Three choices in a row open it: 2, 0, 1. A wrong one ends the episode, and only the open lock is rewarded."""
@@ -76,6 +79,9 @@ class Lock:
 
     def set_active(self, actors: Bools) -> None:
         """All are."""
+
+    def close(self, lane: int) -> None:
+        pass
 
 
 Task = type[Bandit] | type[Lock]

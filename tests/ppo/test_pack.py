@@ -43,6 +43,9 @@ class Counting:
     def set_active(self, actors: Bools) -> None:
         self.active = actors.copy()
 
+    def close(self, lane: int) -> None:
+        pass
+
     def get_state(self, lane: int) -> dict[str, Any]:
         return {"clock": self.clock[lane].copy(), "states": [g.bit_generator.state for g in self.generators[lane]]}
 

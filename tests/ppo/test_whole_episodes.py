@@ -59,6 +59,9 @@ class Clocks:
     def set_active(self, actors: Bools) -> None:
         self.active = actors.copy()
 
+    def close(self, lane: int) -> None:
+        pass
+
 
 class Noise:
     """Acts with what it draws, which is never 0."""

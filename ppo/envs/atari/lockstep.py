@@ -134,6 +134,9 @@ class AtariLockStep:
         for name, rows in self._last._asdict().items():
             _bytes(rows[own])[:] = state["last"][name].numpy()
 
+    def close(self, lane: int) -> None:
+        """There is nothing to let go of."""
+
     def _of(self, lane: int) -> slice:
         """A lane's actors in the flat lists."""
         return slice(lane * self._actors, (lane + 1) * self._actors)

@@ -73,7 +73,7 @@ class Unseeded(Plain):
 
 
 class Counting(Plain):
-    """Gets harder with every tenth episode: one that is played again alone does not show it."""
+    """Gets harder with every hundredth episode: one that is played again alone does not show it."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         self.episodes += 1
@@ -81,7 +81,7 @@ class Counting(Plain):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         obs, reward, over, cut, info = super().step(action)
-        return obs, reward - self.episodes // 10, over, cut, info
+        return obs, reward - self.episodes // 100, over, cut, info
 
 
 class Breaking(Plain):
