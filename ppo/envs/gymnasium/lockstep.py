@@ -30,7 +30,7 @@ class GymnasiumLockStep:
 
     def __init__(self, env_id: str, generators: Generators, time_limit: int | None, marker: Marker) -> None:
         self._generators, self._marker = generators, marker
-        self._foreign = Foreign(marker)
+        self.foreign = Foreign(marker)
         self._outside = GlobalGenerators()
         self._seats: list[list[Seat]] = [[] for _ in generators]
         self.failures: dict[int, Exception] = {}
@@ -181,7 +181,7 @@ class GymnasiumLockStep:
         """Call somebody else's code for a lane, which the marker names meanwhile."""
         before = self._marker[0]
         try:
-            return self._foreign.call(lane, function, *args)
+            return self.foreign.call(lane, function, *args)
         finally:
             self._marker[0] = before
 
