@@ -17,6 +17,8 @@ from ppo.config.identity import run_hash, setting_hash
 from ppo.config.naming import setting_name
 from ppo.config.run import Config
 from ppo.console import Progress
+from ppo.envs.watchdog import watching
+from ppo.errors import one_line
 from ppo.pack import Iteration, Pack
 from ppo.runs.folder import RunFolder
 from ppo.runs.marker import make_marker
@@ -48,6 +50,7 @@ class Member:
     folder: RunFolder
     compiled: bool  # its mode, which is that of its whole pack
     seconds: float = 0.0  # trained before this process
+    skipped: int = 0  # gradient steps
     mixed: bool = False  # whether it was resumed in another mode
     resumes: list[dict[str, Any]] = field(default_factory=list)  # at which step, whether exactly, what was different
     started: float = field(default_factory=time.monotonic)  # when its pack did
@@ -80,7 +83,8 @@ def train_pack(members: Sequence[Member], stopping: Callable[[], bool], marker: 
         for member in members:
             member.folder.open(compiled=member.compiled)
             opened.append(member)
-        Session(members, marker).run(stopping)
+        with watching([member.config.execution.step_seconds for member in members]):
+            Session(members, marker).run(stopping)
     except Interrupted:
         raise
     except Exception as error:
@@ -161,6 +165,7 @@ class Session:
             return
         self.pack.set_state(lane, state["pack"])
         member.seconds, member.mixed = state["seconds"], state["mixed"]
+        member.skipped = state.get("skipped", 0)
         differing = differences(state["provenance"], self.provenance[lane]) if "provenance" in state else []
         if differing:
             self._warn(lane, f"resumed on other terms, so that numbers may differ: {'; '.join(differing)}")
@@ -183,16 +188,26 @@ class Session:
         folder.note(text)
         log.warning("%s: %s", folder.path, text)
 
+    def _tell(self, lane: int) -> None:
+        """Note what a lane's environments have changed in this process, and what they have printed."""
+        if (foreign := self.pack.foreign) is not None:
+            for text in foreign.take_notes(lane):
+                self._warn(lane, text)
+            if printed := foreign.take_output(lane):
+                self.members[lane].folder.note(f"the environment printed:\n{printed}")
+
     def _record(self, lane: int, iteration: Iteration, speed: float) -> None:
         """Record an iteration of one lane; finish it if that was its last, fail it if it cannot go on."""
         pack, member, step = self.pack, self.members[lane], int(self.pack.steps[lane])
         try:
+            self._tell(lane)
             if lane in iteration.failures:
                 raise iteration.failures[lane]
             row: dict[str, Any] = iteration.row(lane) | {"iteration": int(pack.iterations[lane]), "step": step}
             row |= {"score": pack.score(lane), "steps_per_second": speed, "episodes": int(pack.num_episodes[lane])}
             for name, table in iteration.artefacts[lane].items():
                 member.folder.keep_artefact(name, table.columns, table.rows)
+            member.skipped += int(row.get("skipped", 0))
             member.folder.append(iteration.episodes[lane], row)
             member.folder.beat(step)
             if step >= pack.goals[lane]:
@@ -220,6 +235,7 @@ class Session:
             "pack_size": pack.size,
             "compiled": member.compiled,
             "resumes": member.resumes,
+            "skipped": member.skipped,
         }
         if member.mixed:
             result["mixed_modes"] = True
@@ -232,14 +248,15 @@ class Session:
 
     def _fail(self, lane: int, error: Exception) -> None:
         step = int(self.pack.steps[lane])
-        log.error("%s failed at step %d: %s", self.members[lane].folder.path, step, error)
+        log.error("%s failed at step %d: %s", self.members[lane].folder.path, step, one_line(error))
         _fail(self.members[lane], error, step)
         self.pack.retire(lane)
 
     def _checkpoint(self, lane: int) -> None:
         member = self.members[lane]
         state = {"pack": self.pack.get_state(lane), "seconds": member.total_seconds, "compiled": member.compiled}
-        state |= {"mixed": member.mixed, "resumes": member.resumes, "provenance": numerical(self.provenance[lane])}
+        state |= {"mixed": member.mixed, "skipped": member.skipped, "resumes": member.resumes}
+        state |= {"provenance": numerical(self.provenance[lane])}
         member.folder.save_checkpoint(state)
         member.saved = time.monotonic()
 
@@ -266,7 +283,7 @@ class Session:
 
 
 def _fail(member: Member, error: Exception, step: int) -> None:
-    member.outcome.error = f"{type(error).__name__}: {error}"
+    member.outcome.error = one_line(error)
     member.folder.fail(error, step)
 
 

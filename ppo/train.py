@@ -13,6 +13,7 @@ import torch
 
 from ppo.config.identity import pack_key
 from ppo.config.run import Config
+from ppo.envs.process import set_handler
 from ppo.errors import invalid
 from ppo.learning import compilers
 from ppo.learning.compiling import has_compiler, wants_compile
@@ -117,7 +118,7 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
     def restore() -> None:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            set_handler(number, handler)
 
     def note(number: int, _frame: object) -> None:
         if noted:
@@ -130,7 +131,7 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, note)
+            before[number] = set_handler(number, note)
     except ValueError:  # outside the main thread whoever runs us handles signals
         log.debug("signals are not handled outside the main thread")
     try:

@@ -94,6 +94,7 @@ Finite = Annotated[float, within(-MOST, MOST)]
 Scale = Annotated[float, within(LEAST, 1e6)]  # a step size or a weight's norm: beyond it nothing stays finite
 LogStd = Annotated[float, within(-40, 40)]  # its exponential squared is a float32
 Seconds = Annotated[float, within(0, 1e9)]
+Limit = Annotated[float, within(1e-3, 1e9)]  # in seconds
 Count = Annotated[int, integer(1, 10**9)]
 Loops = Annotated[int, integer(1, 10**6)]
 Steps = Annotated[int, integer(1, 2**53)]  # beyond it a float64 no longer counts every step

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ppo.algorithms.ppo.step import Rows, Samples
-from ppo.collect import Collector, not_finite
+from ppo import faults
+from ppo.collect import Collector
 from ppo.config.compose import compose
 from ppo.data import Bools, Floats, Length, Obs, Rollout, RolloutSpec, Space
 from ppo.envs.base import Actions, Generators, Spec, Step
@@ -134,9 +135,9 @@ def test_the_samples_of_a_rollout_are_views_of_its_frames() -> None:
 
 def test_frames_are_always_finite_and_rewards_are_still_looked_at() -> None:
     _, rollout = filmed()
-    assert not_finite(rollout) == {}
+    assert faults.find(rollout, 1.0) == {}
     rollout.reward[1, 2] = np.nan
-    assert not_finite(rollout) == {1: 3}
+    assert faults.find(rollout, 1.0)[1].steps == 3
 
 
 def test_a_filter_that_is_off_passes_frames_on_as_they_are() -> None:
