@@ -46,7 +46,7 @@ def kill() -> None:
     """Kill the compilers that run, with the processes that they have started, and let no other one start."""
     _killed.append(True)
     running = [process.pid for process in list(_running) if process.returncode is None]
-    for pid in _with_descendants(running):
+    for pid in with_descendants(running):
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)
 
@@ -76,7 +76,7 @@ def _own_subprocess() -> ModuleType:
     return module  # type: ignore[no-any-return]
 
 
-def _with_descendants(pids: list[int]) -> list[int]:
+def with_descendants(pids: list[int]) -> list[int]:
     """Processes and all that they have started, parents first."""
     children: dict[int, list[int]] = {}
     if sys.platform == "linux":

@@ -75,6 +75,7 @@ class Pool:
                     self._collect_ended()
                     self._handle_stop_requests()
                     self._show()
+                    self.home.beat()
                     time.sleep(POLL_SECONDS)
             except BaseException:
                 self._signal(signal.SIGKILL)
