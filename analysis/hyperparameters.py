@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from analysis.grouping import by_label
 from analysis.store import Runs
 from analysis.writers import Table
 from ppo.config.flatten import flatten
@@ -77,7 +78,7 @@ def by_setting(runs: Runs) -> pd.DataFrame:
     """One row per setting with a finished run [label, key]: what is shown of its values."""
     skipped = NOT_OF_A_SETTING.union(EXECUTION_KEYS)
     configs = {}
-    for label, part in runs.frame[runs.frame.state == State.DONE].groupby("label", sort=False):
+    for label, part in by_label(runs.frame[runs.frame.state == State.DONE]):
         values = flatten(runs.read(part.run.iloc[0]).config)
         configs[label] = {key: shown(value) for key, value in values.items() if key not in skipped}
     return pd.DataFrame.from_dict(configs, orient="index").fillna(ABSENT)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from analysis.grouping import by_cell
 from analysis.randoms import ALGORITHM, POLICIES, Randoms
 from ppo.errors import UserError
 from ppo.runs.files import read_json
@@ -69,7 +70,7 @@ def make_reference(done: pd.DataFrame, randoms: Randoms) -> Reference:
     """The reference of finished runs, from their best scores and the random policies of their tasks."""
     runs = done[done.score.notna() & (done.algorithm != ALGORITHM)]
     single = _floats(runs.groupby("env").score.max())
-    setting = _floats(runs.groupby(["env", "label"]).score.mean().groupby("env").max())
+    setting = _floats(by_cell(runs).score.mean().groupby("env").max())
     missing = dict(randoms.missing)
     for env, best in single.items():
         zero = randoms.scores[CHOSEN[0]].get(env)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from analysis.grouping import by_label, distinct
 from analysis.records import Record, from_published, read_run
 from ppo.config.identity import short
 from ppo.errors import UserError, did_you_mean
@@ -149,21 +150,19 @@ def _row(row: RunRow, state: State, result: Mapping[str, Any]) -> dict[str, Any]
 def make_runs(
     sweep: str, source: Path, rows: Iterable[dict[str, Any]], read: Callable[[str], Record], notes: Iterable[str] = ()
 ) -> Runs:
-    """Runs of rows (dicts of `COLUMNS`): labels made distinct, and notes on what is incomplete or mixed."""
-    frame = distinct(pd.DataFrame(list(rows), columns=list(COLUMNS)))
+    """Runs of rows (dicts of `COLUMNS`): labels made distinct, and notes on what is incomplete or mixed.
+
+    A run that is listed twice counts once. UserError for two runs of one setting, task and seed, which cannot be.
+    """
+    frame = pd.DataFrame(list(rows), columns=list(COLUMNS)).drop_duplicates(["label", "run"], ignore_index=True)
+    frame = distinct(frame)
+    if (twice := frame.duplicated(["label", "env", "seed"])).any():
+        first = frame[twice].iloc[0]
+        raise UserError(
+            f"sweep {sweep} lists several runs of {first.label} on {first.env} with seed {first.seed}: "
+            f"{how_to_train(sweep)} writes its list again."
+        )
     return Runs(sweep, source, frame, (*find_faults(frame), *notes), read)
-
-
-def distinct(frame: pd.DataFrame) -> pd.DataFrame:
-    """Law 9: a label is that of one setting. Where several share one, each one's name and hash are appended."""
-    settings = frame.groupby("label", sort=False).setting_hash.nunique()
-    several = frame.label.isin(settings[settings > 1].index)
-    names = frame[several].groupby(["label", "setting"], sort=False).setting_hash.nunique()
-    labels = frame.label.copy()
-    for i, row in frame[several].iterrows():
-        alike = names[row.label, row.setting] > 1  # two settings of one name
-        labels[i] = f"{row.label}, {row.setting}" + (f" ({short(row.setting_hash)})" if alike else "")
-    return frame.assign(label=labels)
 
 
 # -- notes -------------------------------------------------------------------------------------------------------------
@@ -179,8 +178,6 @@ def find_faults(frame: pd.DataFrame) -> list[str]:
         notes.append(f"Incomplete: {len(done)} of {len(frame)} runs are done ({states}).")
     if unscored := int(done.score.isna().sum()):
         notes.append(f"No score: {unscored} runs completed no episode.")
-    if twice := int(done.duplicated(["label", "env", "seed"]).sum()):
-        notes.append(f"Duplicates: {twice} runs have the same setting, task and seed as another one; all are counted.")
     return [*notes, *_mixed_code(done), *_mixed_modes(done)]
 
 
@@ -198,7 +195,7 @@ def _mixed_code(done: pd.DataFrame) -> list[str]:
 
 def _mixed_modes(done: pd.DataFrame) -> list[str]:
     """Settings of which some runs, or parts of a run, were compiled and others not: last digits may differ."""
-    modes = done.dropna(subset="compiled").groupby("label", sort=False).compiled.nunique()
+    modes = by_label(done.dropna(subset="compiled")).compiled.nunique()
     mixed = [str(label) for label in modes[modes > 1].index]
     notes = [f"Mixed modes: some runs were compiled, others were not ({'; '.join(mixed)})."] if mixed else []
     changed = done[done.mixed_modes.eq(True)]

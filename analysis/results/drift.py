@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.command import OUT, Call, Command
 from analysis.drawing import COLOURS, house_style, subplots, title
+from analysis.grouping import by_cell
 from analysis.store import Runs
 from analysis.writers import Table, number, score, spread
 
@@ -40,10 +41,10 @@ def run(call: Call) -> None:
 
 
 def compute(runs: Runs) -> pd.DataFrame:
-    """One row per finished run: label, env, seed, score, worst, and the columns of `Drift`."""
+    """One row per finished run: what it is, its score, worst stretch, and the columns of `Drift`."""
     rows = []
     for run, record in zip(runs.done.itertuples(), runs.records(), strict=True):
-        row = {"label": run.label, "env": run.env, "seed": run.seed, "score": run.score}
+        row = {key: getattr(run, key) for key in ("label", "env", "suite", "setting_hash", "seed", "score")}
         row["worst"] = min((point.ret for point in record.curve), default=float("nan"))
         rows.append(row | record.drift._asdict())
     return pd.DataFrame(rows)
@@ -52,9 +53,9 @@ def compute(runs: Runs) -> pd.DataFrame:
 def to_table(frame: pd.DataFrame, runs: Runs) -> Table:
     """A row per setting and task."""
     header = ["setting", "task", "score", "worst stretch", "KL", "largest KL", "entropy, first", "last", "skipped"]
-    declared = runs.frame.groupby(["label", "env"]).size()
+    declared = by_cell(runs.frame).size()
     rows = []
-    for (label, env), part in frame.groupby(["label", "env"], sort=False):
+    for (label, env), part in by_cell(frame):
         scores = part.score.dropna().astype(float)
         cells = [spread(scores.mean(), scores.std(), len(scores), int(declared[label, env])), score(part.worst.min())]
         cells += [_range(part.kl), _digits(part.kl_max.max()), _range(part.entropy), _range(part.entropy_end)]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.command import OUT, Call, Command
 from analysis.drawing import house_style, legend, line_style, subplots, title
+from analysis.grouping import by_cell
 from analysis.store import Runs
 from analysis.writers import Table, score, spread
 from ppo.errors import UserError
@@ -41,7 +42,7 @@ def run(call: Call) -> None:
 def compute(runs: Runs) -> pd.DataFrame:
     """Learning curves: env, label, step, and mean, low and high over seeds of the mean return of recent episodes."""
     frames = []
-    for (env, label), group in runs.done.groupby(["env", "label"], sort=False):
+    for (label, env), group in by_cell(runs.done):
         curves = pd.concat([_curve(runs, run) for run in group.run], axis=1).sort_index().ffill()
         summary = pd.DataFrame({"mean": curves.mean(axis=1), "low": curves.min(axis=1), "high": curves.max(axis=1)})
         frames.append(summary.assign(env=env, label=label, seeds=len(group)).rename_axis("step").reset_index())
@@ -120,7 +121,7 @@ def paper_end(paper: pd.Series, label: str, env: str) -> float:
 def compute_ends(runs: Runs) -> pd.DataFrame:
     """One row per setting and task: mean and sample deviation of the score over seeds, runs behind it, the paper's."""
     paper, rows = paper_scores(), []
-    for (label, env), group in runs.frame.groupby(["label", "env"], sort=False):
+    for (label, env), group in by_cell(runs.frame):
         done = group[(group.state == "done") & group.score.notna()].score.astype(float)
         row = {"label": label, "env": env, "done": len(done), "declared": len(group)}
         rows.append(row | {"mean": done.mean(), "std": done.std(), "paper": paper_end(paper, str(label), str(env))})

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.command import OUT, REFERENCE, Call, Command
+from analysis.grouping import by_cell, by_label
 from analysis.normalise import CHOSEN, Reference
 from analysis.statistics import SAMPLES, SEED, Scores
 from analysis.store import Runs
@@ -28,10 +29,10 @@ def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
     done = done.assign(normalised=reference.normalise(done, *CHOSEN)).dropna(subset="normalised")
     common = done.groupby("env").label.nunique()
     done = done[done.env.isin(common[common == done.label.nunique()].index)]  # a difference is one on the same tasks
-    if done.label.nunique() < 2 or done.groupby(["label", "env"]).size().max() < 2:
+    if done.label.nunique() < 2 or by_cell(done).size().max() < 2:
         why = "; ".join(reference.reasons(runs.done.env)) or "expected two settings with two seeds each"
         raise UserError(f"sweep {runs.sweep} has too few normalised scores to compare: {why}.")
-    means = done.groupby("label", sort=False).normalised.mean()
+    means = by_label(done).normalised.mean()
     samples = {name: _resampled(done, tasks=tasks) for name, tasks in DRAWN.items()}
     rows = []
     for ours in means.index:
@@ -50,7 +51,7 @@ def _resampled(done: pd.DataFrame, *, tasks: bool) -> dict[str, Scores]:
     envs = list(done.env.unique())
     chosen = rng.integers(len(envs), size=(SAMPLES, len(envs))) if tasks else np.arange(len(envs))[None]
     drawn: dict[str, Scores] = {}
-    for label, part in done.groupby("label", sort=False):
+    for label, part in by_label(done):
         by_task = [part[part.env == env].normalised.to_numpy(float) for env in envs]
         means = [scores[rng.integers(len(scores), size=(SAMPLES, len(scores)))].mean(1) for scores in by_task]
         drawn[str(label)] = np.take_along_axis(np.stack(means, 1), chosen, 1).mean(1)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.command import OUT, REFERENCE, Call, Command
 from analysis.drawing import house_style, legend, line_style, subplots
+from analysis.grouping import by_cell, by_label
 from analysis.normalise import CHOSEN, Reference
 from analysis.results.table1 import strata
 from analysis.statistics import (
@@ -47,8 +48,8 @@ def run(call: Call) -> None:
 def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
     """One row per setting: mean, median, IQM, optimality gap and sample efficiency with intervals, and P(better)."""
     done = normalised(runs, reference)
-    scores = {label: strata(part, part.normalised) for label, part in done.groupby("label", sort=False)}
-    efficiency = {label: strata(part, part.efficiency) for label, part in done.groupby("label", sort=False)}
+    scores = {label: strata(part, part.normalised) for label, part in by_label(done)}
+    efficiency = {label: strata(part, part.efficiency) for label, part in by_label(done)}
     means = {label: bootstrap_mean(values) for label, values in scores.items()}
     best = max(means, key=lambda label: means[label].value)
     rows = []
@@ -85,7 +86,7 @@ def profiles(runs: Runs, reference: Reference) -> pd.DataFrame:
     taus = np.linspace(min(0.0, done.normalised.min()), max(1.0, done.normalised.max()), 101)
     frames = [
         pd.DataFrame({"label": label, "tau": taus, "share": performance_profile(strata(part, part.normalised), taus)})
-        for label, part in done.groupby("label", sort=False)
+        for label, part in by_label(done)
     ]
     return pd.concat(frames, ignore_index=True)
 
@@ -109,7 +110,7 @@ def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
     for _, row in frame.iterrows():
         cells = [f"{row[n]:.2f} [{number(row[f'{n} low'])}, {number(row[f'{n} high'])}]" for n in names]
         rows.append([row.label, *cells, f"{row.runs:.0f}", number(row.improvement)])
-    seeds = int(runs.frame.groupby(["label", "env"]).seed.nunique().max())
+    seeds = int(by_cell(runs.frame).seed.nunique().max())
     notes = [
         "Of normalised scores; in brackets 95 % intervals of the stratified bootstrap over seeds.",
         "Over training: the normalised mean return of all of training, higher for what learns sooner.",

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.command import OUT, Call, Command
+from analysis.grouping import by_cell
 from analysis.records import Record
 from analysis.store import Runs
 from analysis.writers import Table, score
@@ -59,10 +60,9 @@ def run(call: Call) -> None:
 
 def score_rows(runs: Runs, published: Sequence[Published]) -> list[Row]:
     """One row per task and setting, in alphabetical order."""
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for row, record in zip(runs.done.itertuples(), runs.records(), strict=True):
-        groups.setdefault((row.env, row.label), []).append(record)
-    return [_row(env, label, group, published) for (env, label), group in sorted(groups.items())]
+    records = dict(zip(runs.done.run, runs.records(), strict=True))
+    cells = sorted((env, label, part.run) for (label, env), part in by_cell(runs.done))
+    return [_row(env, label, [records[run] for run in part], published) for env, label, part in cells]
 
 
 def _row(env: str, label: str, group: Sequence[Record], published: Sequence[Published]) -> Row:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.command import OUT, REFERENCE, Argument, Call, Command
+from analysis.grouping import by_cell, by_label
 from analysis.normalise import BESTS, CHOSEN, Reference
 from analysis.randoms import POLICIES
 from analysis.statistics import Strata, bootstrap_mean
@@ -42,16 +43,16 @@ def compute(runs: Runs, reference: Reference) -> pd.DataFrame:
     """
     done = runs.frame[(runs.frame.state == "done") & runs.frame.score.notna()]
     paper = pd.read_csv(PUBLISHED).set_index("label").score
-    rows = [_row(label, done, runs.frame, reference) for label in runs.frame.label.unique()]
+    rows = [_row(str(label), part, done, reference) for label, part in by_label(runs.frame)]
     frame = pd.DataFrame(rows)
     frame["paper"] = frame.label.map(paper)
     frame["difference"] = frame.score - frame.paper
     return frame
 
 
-def _row(label: str, done: pd.DataFrame, declared: pd.DataFrame, reference: Reference) -> dict[str, object]:
+def _row(label: str, declared: pd.DataFrame, done: pd.DataFrame, reference: Reference) -> dict[str, object]:
     ours = done[done.label == label]
-    row: dict[str, object] = {"label": label, "done": len(ours), "declared": int((declared.label == label).sum())}
+    row: dict[str, object] = {"label": label, "done": len(ours), "declared": len(declared)}
     normalised = reference.normalise(ours, *CHOSEN)
     if len(ours) and normalised.notna().all():
         interval = bootstrap_mean(strata(ours, normalised))
@@ -82,7 +83,7 @@ def to_table(frame: pd.DataFrame, runs: Runs, reference: Reference) -> Table:
 
 
 def _notes(frame: pd.DataFrame, runs: Runs, reference: Reference) -> list[str]:
-    seeds, (random, best) = runs.frame.groupby(["label", "env"]).seed.nunique().max(), CHOSEN
+    seeds, (random, best) = by_cell(runs.frame).seed.nunique().max(), CHOSEN
     over = f"{counted(runs.frame.env.nunique(), 'task')} x {counted(seeds, 'seed')}"
     notes = [
         f"Mean over {over} of the score (mean raw return of the last 100 training episodes), normalised: 0 is the "
@@ -100,7 +101,7 @@ def _notes(frame: pd.DataFrame, runs: Runs, reference: Reference) -> list[str]:
 def _untrained(runs: Runs) -> list[str]:
     """Which settings have no finished run on some of their tasks, so that their score is the mean of fewer tasks."""
     notes = []
-    for label, group in runs.frame.groupby("label", sort=False):
+    for label, group in by_label(runs.frame):
         tasks, trained = set(group.env), set(group[group.state == "done"].env)
         if trained and (missing := sorted(tasks - trained)):
             have = f"{len(trained)} of {len(tasks)} tasks"
@@ -126,8 +127,8 @@ def _blank(envs: pd.Series, frame: pd.DataFrame, reference: Reference) -> list[s
 def by_task(runs: Runs) -> Table:
     """Raw scores per setting and task: mean, and the runs behind it where some are missing."""
     frame, envs = runs.frame, list(runs.frame.env.unique())
-    data = frame[frame.state == "done"].groupby(["label", "env"], sort=False).score.agg(["mean", "std", "count"])
-    declared = frame.groupby(["label", "env"], sort=False).size()
+    data = by_cell(frame[frame.state == "done"]).score.agg(["mean", "std", "count"])
+    declared = by_cell(frame).size()
     rows = []
     for label in frame.label.unique():
         rows.append([label, *(_cell(data, declared, label, env) for env in envs)])

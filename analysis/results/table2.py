@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.command import OUT, Argument, Call, Command
+from analysis.grouping import by_cell
 from analysis.store import Runs
 from analysis.writers import Table
 from ppo.errors import UserError
@@ -86,7 +87,7 @@ def _number(cell: str) -> float:
 def from_runs(runs: Runs) -> dict[str, pd.DataFrame]:
     """Scores [games, algorithms] by metric, averaged over trials; only games that every algorithm has played."""
     done = runs.done.assign(mean_return=[record.mean_return for record in runs.records()])
-    tables = {name: done.groupby(["env", "label"])[name].agg(_mean).unstack() for name in METRICS}
+    tables = {name: by_cell(done)[name].agg(_mean).unstack("label") for name in METRICS}
     if len({label for scores in tables.values() for label in scores.columns}) < 2:
         raise UserError(f"sweep {runs.sweep} has no two algorithms with finished runs: there is nothing to compare.")
     return {name: scores.dropna() for name, scores in tables.items()}

@@ -95,7 +95,7 @@ def labels(configs: Sequence[Config], declared: Sequence[str]) -> list[str]:
         for label, own in members.items()
         for setting, text in _labels(label, {s: values[s] for s in own}, names).items()
     }
-    return _with_suite(_distinct([found[pair] for pair in zip(declared, settings, strict=True)], settings), configs)
+    return _distinct(_with_suite([found[pair] for pair in zip(declared, settings, strict=True)], configs), settings)
 
 
 def _labels(label: str, values: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, str]:
@@ -124,13 +124,16 @@ def _varying(values: Sequence[Mapping[str, Any]], keys: Sequence[str] | Mapping[
     return [key for key in keys if any(own.get(key, _NO) != values[0].get(key, _NO) for own in values)]
 
 
-def _distinct(found: Sequence[str], settings: Sequence[str]) -> list[str]:
+def _distinct(found: list[str], settings: Sequence[str]) -> list[str]:
     """The labels, with digits of the setting's hash where two settings would share one all the same."""
     owners: dict[str, set[str]] = defaultdict(set)
     for label, setting in zip(found, settings, strict=True):
         owners[label].add(setting)
+    if all(len(own) == 1 for own in owners.values()):
+        return found
     pairs = zip(found, settings, strict=True)
-    return [label if len(owners[label]) == 1 else f"{label} ({short(setting)})" for label, setting in pairs]
+    longer = [label if len(owners[label]) == 1 else f"{label} ({short(setting)})" for label, setting in pairs]
+    return _distinct(longer, settings)  # somebody's own label may end in just these digits
 
 
 def _with_suite(found: Sequence[str], configs: Sequence[Config]) -> list[str]:

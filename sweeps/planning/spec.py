@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,6 +84,9 @@ def _check_labels(settings: Mapping[str, Any], where: str) -> None:
         if label != " ".join(label.split()) or not label.isprintable():
             expected = "printable characters, with single spaces between words only"
             raise UserError(f"{where}: setting {label!r} is invalid: expected {expected}.")
+    looks = Counter(unicodedata.normalize("NFKC", label) for label in settings)
+    if alike := [label for label in settings if looks[unicodedata.normalize("NFKC", label)] > 1]:
+        raise UserError(f"{where}: settings {' and '.join(map(ascii, alike))} look the same: rename one of them.")
 
 
 def _check_overlap(grid: Mapping[str, Any], settings: Mapping[str, list[str]], where: str) -> None:

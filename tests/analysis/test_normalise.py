@@ -15,7 +15,8 @@ READINGS = [(random, best) for random in POLICIES for best in BESTS]
 
 
 def frame_of(column: str, *rows: tuple[str, str, float]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=[column, "env", "score"]).assign(algorithm="ppo")
+    frame = pd.DataFrame(rows, columns=[column, "env", "score"])
+    return frame.assign(algorithm="ppo", suite="mujoco", setting_hash=frame[column])
 
 
 def runs() -> pd.DataFrame:

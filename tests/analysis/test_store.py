@@ -11,6 +11,7 @@ import pytest
 from analysis.store import COLUMNS
 from tests.analysis.folders import (
     Analysis,
+    complaint,
     digest,
     entry,
     load,
@@ -212,14 +213,20 @@ def test_only_finished_runs_are_asked_for_their_code(tmp_path: Path) -> None:
     assert "1 of 2 runs are done (1 lost)" in note
 
 
-def test_runs_of_the_same_setting_task_and_seed_are_reported(tmp_path: Path) -> None:
+def test_two_runs_of_one_setting_task_and_seed_are_refused(tmp_path: Path) -> None:
     (run,) = write_sweep(tmp_path, [1.0])
     other = run._replace(run=digest("other"), folder=f"{run.folder}-other")
     write_done(tmp_path, other, 2.0)
     write_list(tmp_path, [run, other])
-    runs = load(tmp_path)
-    assert list(runs.frame.score) == [1.0, 2.0]
-    assert [note.partition(":")[0] for note in runs.notes] == ["Duplicates"]
+    sentence = complaint(load, tmp_path)
+    assert "Clip on Hopper-v5 with seed 0" in sentence
+    assert "ppo-sweeps run mine" in sentence
+
+
+def test_a_run_that_is_listed_twice_counts_once(tmp_path: Path) -> None:
+    (run,) = write_sweep(tmp_path, [1.0])
+    write_list(tmp_path, [run, run])
+    assert list(load(tmp_path).frame.score) == [1.0]
 
 
 def test_runs_without_a_score_are_reported(tmp_path: Path) -> None:

@@ -122,3 +122,12 @@ def test_a_part_of_a_sweep_is_one_however_its_values_are_spelled() -> None:
     part = select(sweep, ["algorithm.lr=0.001"])
     assert (len(part.runs), len(part.declared)) == (2, 4)
     assert part == select(sweep, ["algorithm.lr=1e-3"])
+
+
+def test_a_declared_label_that_another_setting_comes_to_is_distinguished_by_the_hash() -> None:
+    one, other = ["algorithm.lr=1e-3,1e-4"], ["surrogate=none"]
+    first = declare([], settings={"A": one, "A, lr=0.001": other})
+    assert len({run.label for run in first}) == 3
+    taken = next(run.label for run in first if run.label.startswith("A, lr=0.001 ("))
+    again = declare([], settings={"A": one, "A, lr=0.001": other, taken: ["surrogate=kl_fixed"]})
+    assert len({run.label for run in again}) == 4
