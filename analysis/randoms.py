@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-import pandas as pd
 import yaml
 
-from analysis.store import Runs, load_sweep, stores
-from ppo.runs.states import State, standing
+from analysis.store import Runs, stores
+from ppo.config.groups import CONF
+from ppo.runs import published
+from ppo.runs.files import read_bytes
+from ppo.runs.finding import run_folders
+from ppo.runs.states import standing
 
-ALGORITHM = "random"  # also the name of the sweep that trains it on the paper's tasks
+ALGORITHM = "random"  # also the name of the sweep that trains it
 POLICIES = ("untrained", "uniform")
+Tasks = Mapping[str, frozenset[str]]  # task's id -> the suites that its runs are of
 
 
 class RandomRun(NamedTuple):
     """A finished run of a random policy."""
 
+    run: str  # its hash
     env: str
     policy: str
-    setting: str  # its suite and the hash of its setting
+    setting: str  # the hash of its setting
     score: float
 
 
@@ -37,26 +42,31 @@ class Randoms(NamedTuple):
 def find_randoms(runs: Runs, outputs: Path) -> Randoms:
     """The random policies of the tasks of some runs: of each, those of the first store that has it."""
     scores: dict[str, dict[str, float]] = {policy: {} for policy in POLICIES}
-    published: list[str] = []
+    elsewhere: list[str] = []
     notes: list[str] = []
-    tasks = dict(list(runs.frame.groupby("env", sort=False)))
+    tasks = {str(env): frozenset(part.suite.dropna()) for env, part in runs.frame.groupby("env", sort=False)}
+    missing = {env: f"runs of several suites have this task: {', '.join(sorted(suites))}"
+               for env, suites in tasks.items() if len(suites) > 1}  # fmt: skip
     for store in stores(outputs):
-        wanted = {env: part.folder.iloc[0] for env, part in tasks.items() if not all(env in s for s in scores.values())}
+        unknown = [env for env in tasks if env not in missing and not all(env in known for known in scores.values())]
+        wanted = {env: tasks[env] for env in unknown}
         groups: dict[tuple[str, str], list[RandomRun]] = {}
-        for run in (*_published(store, list(wanted)), *_in_folders(store, wanted)):
+        found = {run.run: run for run in (*_published(store, wanted, notes), *_in_folders(store, wanted))}
+        for run in found.values():
             groups.setdefault((run.env, run.policy), []).append(run)
-        for (env, policy), found in groups.items():
+        for (env, policy), alike in groups.items():
             if env in scores[policy]:
                 continue
-            chosen = _largest_setting(found)
+            chosen = _largest_setting(alike)
             scores[policy][env] = fmean(run.score for run in chosen)
-            if len(chosen) < len(found):
+            if len(chosen) < len(alike):
                 notes.append(f"{env} has several settings of the {policy} policy: the one with most runs is used.")
-            if store not in (runs.source, runs.source.parent, outputs) and env not in published:
-                published.append(env)
-    missing = {env: _advice(part, env, outputs) for env, part in tasks.items() if env not in scores[POLICIES[0]]}
-    if published:
-        notes.append(f"Random policies: published records for {', '.join(published)}.")
+            if store not in (runs.source, runs.source.parent, outputs) and env not in elsewhere:
+                elsewhere.append(env)
+    unknown = [env for env in tasks if env not in missing and env not in scores[POLICIES[0]]]
+    missing |= {env: _advice(env, tasks[env], outputs) for env in unknown}
+    if elsewhere:
+        notes.append(f"Random policies: published records for {', '.join(elsewhere)}.")
     return Randoms(scores, missing, tuple(notes))
 
 
@@ -68,46 +78,64 @@ def _largest_setting(found: Sequence[RandomRun]) -> list[RandomRun]:
     return max(settings.values(), key=len)
 
 
-def _published(store: Path, envs: Sequence[str]) -> Iterator[RandomRun]:
-    """Those of a published store."""
-    if not envs or (store / "sweeps").is_dir() or (runs := load_sweep(ALGORITHM, store)) is None:
+def _published(store: Path, tasks: Tasks, notes: list[str]) -> Iterator[RandomRun]:
+    """Those of a published store, in whichever of its files."""
+    for path in published.files(store) if tasks else ():
+        try:
+            sweep = published.read(path)
+        except (OSError, ValueError) as error:
+            notes.append(f"Random policies: {error}.")
+            continue
+        for record in sweep.records.values():
+            yield from _random_run(record["result"], record.get("config"), tasks)
+
+
+def _in_folders(store: Path, tasks: Tasks) -> Iterator[RandomRun]:
+    """Those of a store's run folders, whatever these are called."""
+    for folder in run_folders(store) if tasks else ():
+        if _mentions(folder / "result.json", ALGORITHM):
+            yield from _random_run(standing(folder).result, _read_config(folder / "config.yaml"), tasks)
+
+
+def _mentions(path: Path, word: str) -> bool:
+    """Whether a file has a word in quotes: of thousands of results only those that may matter are verified."""
+    try:
+        return f'"{word}"'.encode() in read_bytes(path)
+    except OSError:
+        return False
+
+
+def _random_run(result: Mapping[str, Any], config: Any, tasks: Tasks) -> Iterator[RandomRun]:
+    """A run, if it has a score, is of a policy that we know, and on one of these tasks."""
+    algorithm = config.get("algorithm") if isinstance(config, Mapping) else None
+    env, score = str(result.get("env")), result.get("score")
+    if result.get("algorithm") != ALGORITHM or env not in tasks or tasks[env] - {result.get("suite")}:
         return
-    for row in runs.frame[(runs.frame.state == State.DONE) & runs.frame.env.isin(envs)].itertuples():
-        record = runs.read(row.run)
-        yield from _random_run(record.result, record.config)
-
-
-def _in_folders(store: Path, folders: Mapping[str, str]) -> Iterator[RandomRun]:
-    """Those of the run folders of some tasks, given the folder of one run of each task."""
-    for env, folder in folders.items():
-        for path in sorted((store / PurePosixPath(folder).parents[1]).glob("*/*/result.json")):
-            result = standing(path.parent).result
-            if result.get("algorithm") == ALGORITHM and result.get("env") == env:
-                yield from _random_run(result, _read_config(path.with_name("config.yaml")))
-
-
-def _random_run(result: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[RandomRun]:
-    """A run, if it has a score and is of a policy that we know."""
-    algorithm, score = config.get("algorithm"), result.get("score")
     policy = algorithm.get("policy") if isinstance(algorithm, Mapping) else None
     if isinstance(score, int | float) and policy in POLICIES:
-        setting = f"{result.get('suite')} {result.get('setting_hash')}"
-        yield RandomRun(str(result["env"]), policy, setting, float(score))
+        yield RandomRun(str(result.get("run")), env, policy, str(result.get("setting_hash")), float(score))
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        config = yaml.safe_load(read_bytes(path))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return {}
     return config if isinstance(config, Mapping) else {}
 
 
-def _advice(runs: pd.DataFrame, env: str, outputs: Path) -> str:
+def _advice(env: str, suites: frozenset[str], outputs: Path) -> str:
     """The command that trains the random policies of a task."""
     from ppo.runs.store import default_store  # loads Hydra
 
-    suites = [suite for suite in runs.suite.dropna() if suite != "mujoco"]  # the sweep trains MuJoCo's seven tasks
-    task = f" env={suites[0]} env.id={env}" if suites else ""
+    suite = next(iter(suites), None)
+    named = [path.stem for path in sorted((CONF / "env").glob("*.yaml")) if _is_task(_read_config(path), env, suite)]
+    task = f" env={named[0]}" if named else f" env={suite} env.id={env}" if suite else ""
     store = "" if str(outputs) == default_store() else f" outputs={outputs}"
     return f"no random policy was found; train one with ppo-sweeps run {ALGORITHM}{task}{store}"
+
+
+def _is_task(choice: Mapping[str, Any], env: str, suite: str | None) -> bool:
+    """Whether a yaml of conf/env is that of a task, itself or by the suite's yaml that it builds on."""
+    of = (choice.get("suite"), *(choice.get("defaults") or ()))
+    return choice.get("id") == env and (suite is None or suite in of)

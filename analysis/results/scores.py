@@ -18,6 +18,7 @@ from analysis.store import Runs
 from analysis.writers import Table, score
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference" / "mujoco.csv"
+NAMES = REFERENCE.with_name("algorithms.csv")  # name there, our algorithm, and the key that must be set; special last
 # Comparable with our score: returns of training episodes (the policy still exploring) around 1M steps. Deterministic
 # evaluations and maxima over evaluations are another quantity, and higher.
 TRAINING_METRICS = ("last 100 training episodes", "mean over last ~10% of steps", "average episodic return")
@@ -85,8 +86,11 @@ def _row(env: str, label: str, group: Sequence[Record], published: Sequence[Publ
 
 
 def name_in_reference(algorithm: Mapping[str, object]) -> str:
-    """What published scores call the algorithm of a config."""
-    return str(algorithm.get("name")).upper() + ("+TR" if algorithm.get("trust_region") is not None else "")
+    """What published scores call the algorithm of a config: the most special of the names that fit it."""
+    with NAMES.open(newline="", encoding="utf-8") as file:
+        fitting = [row["name"] for row in csv.DictReader(file) if row["algorithm"] == algorithm.get("name")
+                   and (not row["key"] or algorithm.get(row["key"]) is not None)]  # fmt: skip
+    return fitting[-1] if fitting else str(algorithm.get("name")).upper()
 
 
 def late_return(record: Record) -> float | None:

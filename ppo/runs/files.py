@@ -8,6 +8,7 @@ import json
 import math
 import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,19 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     write_atomically(path, (json.dumps(finite, indent=2, allow_nan=False) + "\n").encode())
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file; OSError for anything else in its place, and never a wait for a pipe's writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read()
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """A JSON file's mapping, or None if there is none that can be read."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -67,9 +67,9 @@ def test_the_command_that_trains_a_missing_policy_is_exact(analysis: Analysis) -
     ours = find_randoms(runs_on(analysis, "CartPole-v1", suite="gymnasium"), STORE)
     assert ours.missing["CartPole-v1"].endswith("ppo-sweeps run random env=gymnasium env.id=CartPole-v1")
     theirs = find_randoms(runs_on(analysis, "Hopper-v5"), STORE)
-    assert theirs.missing["Hopper-v5"].endswith("ppo-sweeps run random")
+    assert theirs.missing["Hopper-v5"].endswith("ppo-sweeps run random env=hopper")
     elsewhere = find_randoms(runs_on(analysis, "Hopper-v5"), Path("elsewhere"))
-    assert elsewhere.missing["Hopper-v5"].endswith("ppo-sweeps run random outputs=elsewhere")
+    assert elsewhere.missing["Hopper-v5"].endswith("ppo-sweeps run random env=hopper outputs=elsewhere")
 
 
 def test_policies_of_several_settings_are_not_averaged(analysis: Analysis) -> None:
@@ -97,3 +97,27 @@ def test_a_config_that_cannot_be_read_does_not_count(analysis: Analysis) -> None
     for path in analysis.store.glob("runs/*/random-*/*/config.yaml"):
         path.write_text("[: nonsense")
     assert find_randoms(find_runs("mine", STORE), STORE).scores["untrained"] == {}
+
+
+def test_they_are_found_by_their_task_and_not_by_what_a_folder_is_called(analysis: Analysis) -> None:
+    write_randoms(analysis.store, "Hopper-v5", untrained=3.0)
+    (analysis.store / "runs" / "Hopper-v5").rename(analysis.store / "runs" / "moved here")
+    assert find_randoms(runs_on(analysis, "Hopper-v5"), STORE).scores["untrained"] == {"Hopper-v5": 3.0}
+
+
+def test_policies_of_another_suite_s_task_of_the_same_id_do_not_count(analysis: Analysis) -> None:
+    for run in (entry("Hopper-v5", setting="random"),):
+        write_done(analysis.store, run, 9.0, config=config_of(run, "random", "gymnasium", policy="untrained"))
+    randoms = find_randoms(runs_on(analysis, "Hopper-v5"), STORE)
+    assert randoms.scores["untrained"] == {}
+    assert "env=hopper" in randoms.missing["Hopper-v5"]
+
+
+def test_a_task_of_runs_of_several_suites_is_not_normalised(analysis: Analysis) -> None:
+    write_randoms(analysis.store, "Hopper-v5")
+    entries = [entry(), entry(seed=1)]
+    for run, suite in zip(entries, ("mujoco", "gymnasium"), strict=True):
+        write_done(analysis.store, run, config=config_of(run, suite=suite))
+    write_list(analysis.store, entries)
+    randoms = find_randoms(find_runs("mine", STORE), STORE)
+    assert "several suites" in randoms.missing["Hopper-v5"]
