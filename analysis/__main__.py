@@ -19,6 +19,7 @@ from analysis.command import Call, commands
 from analysis.output import Output
 from ppo.errors import UserError, invalid
 from ppo.runs.exits import Exit, exit_status
+from ppo.runs.sweep_names import named
 
 EXAMPLES = """examples:
   ppo-analysis table1                            normalised scores beside the paper's
@@ -48,7 +49,9 @@ def _run(arguments: Sequence[str]) -> Exit:
         raise UserError(f"{unknown[0]} is invalid: expected outputs=FOLDER.")
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    output = Output(getattr(options, "out", None), as_json=options.json)
+    usual, asked = options.command.sweep, getattr(options, "sweep", None)
+    other = named(asked) if usual and asked != usual else ""  # so that the files of two sweeps do not overwrite each other
+    output = Output(getattr(options, "out", None), as_json=options.json, sweep=other)
     try:
         options.command.run(Call(options, _store(stores[-1] if stores else None), output))
         output.close()
