@@ -50,7 +50,7 @@ def _run(arguments: Sequence[str]) -> Exit:
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     usual, asked = options.command.sweep, getattr(options, "sweep", None)
-    other = named(asked) if usual and asked != usual else ""  # so that the files of two sweeps do not overwrite each other
+    other = named(asked) if usual and asked != usual else ""  # two sweeps do not overwrite each other's files
     output = Output(getattr(options, "out", None), as_json=options.json, sweep=other)
     try:
         options.command.run(Call(options, _store(stores[-1] if stores else None), output))

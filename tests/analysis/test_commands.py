@@ -53,7 +53,8 @@ def test_raw_scores_by_task_are_printed_when_asked(two: Analysis) -> None:
 
 def test_a_table_is_written_in_every_format(two: Analysis) -> None:
     out = two.prints("table1", "--sweep", "mine", "--by-task", "--out", "new/tables")
-    names = {f"{name}.{kind}" for name in ("table1-mine", "table1_by_task-mine") for kind in ("md", "tex", "html", "csv")}
+    kinds = ("md", "tex", "html", "csv")
+    names = {f"{name}-mine.{kind}" for name in ("table1", "table1_by_task") for kind in kinds}
     assert {path.name for path in Path("new/tables").iterdir()} == names
     assert all(f"new/tables/{name}" in out for name in names)
     assert pd.read_csv("new/tables/table1-mine.csv").score[0] == pytest.approx(2 / 3)
