@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 def find_faults(sweep: str, frame: pd.DataFrame) -> list[str]:
     """What is incomplete, damaged or mixed among a sweep's runs, in sentences."""
     done = frame[frame.state == State.DONE]
-    notes = [*_missing(frame, done), *_damaged(sweep, frame[frame.state == "damaged"])]
+    notes = [*_missing(frame, done), *_damaged(sweep, frame[frame.state == State.DAMAGED])]
     if unscored := int(done.score.isna().sum()):
         notes.append(f"No score: {unscored} runs completed no episode.")
     return [*notes, *_skipped(done), *_resumed(done), *_mixed_code(done), *_mixed_modes(done)]

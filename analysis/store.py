@@ -118,7 +118,7 @@ def _from_folders(sweep: str, store: Path, listed: list[RunRow]) -> Runs:
     folders, rows = {row.run: store / row.folder for row in listed}, []
     for row in listed:
         found = standing(folders[row.run])
-        rows.append(_row(row, found.state, found.result) | {"damage": getattr(found, "damage", "")})
+        rows.append(_row(row, found.state, found.result) | {"damage": found.damage})
     return make_runs(sweep, store, rows, lambda run: read_run(folders[run]))
 
 
@@ -127,11 +127,17 @@ def _from_published(sweep: str, path: Path) -> Runs:
         content = published.read(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{error}.") from None
-    records = {run: from_published(values, f"run {short(run)} of {path}") for run, values in content.records.items()}
+    records, damage = {}, dict(content.damage)
+    for run, values in content.records.items():
+        try:
+            records[run] = from_published(values, f"run {short(run)} of {path}")
+        except UserError as error:
+            damage[run] = str(error)
     rows = []
     for row in content.runs:
-        record = records.get(row.run)
-        values = _row(row, State.DONE if record else State.NEW, record.result if record else {}) | {"damage": ""}
+        record, why = records.get(row.run), damage.get(row.run, "")
+        state = State.DONE if record else State.DAMAGED if why else State.NEW
+        values = _row(row, state, record.result if record else {}) | {"damage": why}
         rows.append(values | ({"mean_return": record.mean_return} if record else {}))
     return make_runs(sweep, path, rows, records.__getitem__, [f"Source: published records ({path.name})."])
 
