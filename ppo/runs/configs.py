@@ -10,6 +10,7 @@ import yaml
 from ppo.config.identity import run_hash
 from ppo.config.run import to_config
 from ppo.errors import UserError
+from ppo.runs.files import read_bytes
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 
@@ -17,7 +18,7 @@ Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten ti
 def read_config(path: Path) -> Any:
     """What a config says; None if it cannot be read."""
     try:
-        return yaml.load(path.read_bytes(), Loader)
+        return yaml.load(read_bytes(path), Loader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
 

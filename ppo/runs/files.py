@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -62,7 +63,7 @@ def set_aside(path: Path) -> Path:
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file, in hex."""
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -81,13 +82,19 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     write_atomically(path, (json.dumps(finite, indent=2, allow_nan=False) + "\n").encode())
 
 
+def open_regular(path: Path) -> io.FileIO:
+    """A regular file, to be read; OSError for anything else in its place, and never a wait for a pipe's writer."""
+    file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return file
+
+
 def read_bytes(path: Path) -> bytes:
-    """The content of a regular file; OSError for anything else in its place, and never a wait for a pipe's writer."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        return file.read()
+    """The content of a regular file; OSError as from `open_regular`."""
+    with open_regular(path) as file:
+        return file.readall()
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -6,6 +6,8 @@ import fcntl
 import io
 from pathlib import Path
 
+from ppo.runs.files import open_regular
+
 
 def acquire(path: Path) -> io.TextIOWrapper | None:
     """Lock a file, creating it if need be; None if another process has it locked. Closing the file releases it.
@@ -27,7 +29,7 @@ def acquire(path: Path) -> io.TextIOWrapper | None:
 def is_locked(path: Path) -> bool:
     """Whether some process has a file locked. For an instant this keeps others from locking it."""
     try:
-        with path.open("r", encoding="utf-8") as file:
+        with open_regular(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppo.runs import verified
-from ppo.runs.files import sha256_of, write_atomically
+from ppo.runs.files import read_bytes, sha256_of, write_atomically
 from ppo.runs.finding import SEED_FOLDER
 
 RESULT, DIGEST = "result.json", "digest"
@@ -61,7 +61,7 @@ def write_result(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def described(folder: Path, artefacts: Iterable[str] = ()) -> dict[str, Any]:
     """`rows` and `sha256` of a run folder's files as they are on disk."""
-    rows = {name: max(0, (folder / name).read_bytes().count(b"\n") - 1) for name in (EPISODES, UPDATES)}
+    rows = {name: max(0, read_bytes(folder / name).count(b"\n") - 1) for name in (EPISODES, UPDATES)}
     names = (CONFIG, EPISODES, UPDATES, *artefacts)
     return {"rows": rows, "sha256": {name: sha256_of(folder / name) for name in names}}
 
@@ -125,7 +125,7 @@ def is_sealed(values: Mapping[str, Any]) -> bool:
 
 def _read(folder: Path) -> Reading:
     try:
-        content = (folder / RESULT).read_bytes()
+        content = read_bytes(folder / RESULT)
     except (FileNotFoundError, NotADirectoryError):
         return Reading(None, [])
     except OSError as error:
@@ -167,6 +167,6 @@ def _identity(folder: Path, result: Mapping[str, Any]) -> list[str]:
     rows = described(folder)["rows"]
     damage += [f"{name} has {rows[name]} rows, not {count}" for name, count in result["rows"].items()
                if rows.get(name, count) != count]  # fmt: skip
-    if (folder / RESULT).read_bytes() != _bytes(result):
+    if read_bytes(folder / RESULT) != _bytes(result):
         damage.append(f"{RESULT} has other bytes than we write")
     return damage

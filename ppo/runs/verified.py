@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ppo.runs.files import sha256_of, write_atomically
+from ppo.runs.files import read_bytes, sha256_of, write_atomically
 
 NAME = ".verified.json"
 RACY_SECONDS = 2.0  # a file this young may be written again without a new time: it is not remembered
@@ -115,7 +115,7 @@ def _load(path: Path) -> dict[str, tuple[int, str]]:
     """What a file remembers of runs whose files were old by its own file system's clock when it was written."""
     try:
         written = path.stat().st_mtime_ns
-        looks = json.loads(path.read_bytes())["looks"]
+        looks = json.loads(read_bytes(path))["looks"]
         return {
             key: (newest, digest)
             for key, (newest, digest) in looks.items()

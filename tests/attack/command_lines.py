@@ -82,7 +82,7 @@ def run_here(line: Line) -> Ended:
             status = int(MAINS[line.program](list(line.words)))
         except SystemExit as exit_:
             status = exit_.code if isinstance(exit_.code, int) else 1
-        except BaseException as error:  # noqa: BLE001 this is what is looked for
+        except BaseException as error:
             status, crash = 1, "".join(traceback.format_exception_only(error)) or repr(error)
     return Ended(status, err.getvalue(), crash)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ppo.algorithms.ppo.step import Rows, Samples
 from ppo import faults
+from ppo.algorithms.ppo.step import Rows, Samples
 from ppo.collect import Collector
 from ppo.config.compose import compose
 from ppo.data import Bools, Floats, Length, Obs, Rollout, RolloutSpec, Space

@@ -87,5 +87,5 @@ def test_the_command_prints_the_table_and_writes_it_and_the_figure(analysis: Ana
     out = analysis.prints("drift", "--sweep", "mine", f"outputs={store}", "--out", "tables")
     assert "0.25 to 0.75" in out
     assert {path.name for path in Path("tables").iterdir()} == {
-        f"drift.{kind}" for kind in ("md", "tex", "html", "csv", "pdf", "svg", "png")
+        f"drift-mine.{kind}" for kind in ("md", "tex", "html", "csv", "pdf", "svg", "png")
     }

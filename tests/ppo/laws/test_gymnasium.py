@@ -16,8 +16,8 @@ import torch
 from ppo.config.compose import compose
 from ppo.config.run import Config
 from ppo.train import Interrupted, train
-from tests.ppo.handmade import records
 from tests.ppo.envs.test_gymnasium_replay import Counting, Drawing, Unseeded
+from tests.ppo.handmade import records
 
 RUN = [
     "env=gymnasium", "algorithm.horizon=48", "algorithm.num_actors=3", "algorithm.minibatch_size=48",
