@@ -67,7 +67,7 @@ class Step(NamedTuple):
 
     def copy(self) -> Step:
         """The same step in arrays of its own."""
-        return self._replace(**{name: rows.copy() for name, rows in self.arrays.items()})
+        return Step._make([*(rows.copy() for rows in self.arrays.values()), self.ended])
 
 
 class LockStep(Protocol):
@@ -106,6 +106,7 @@ class Suite(Protocol):
 
     name: ClassVar[str]
     shows: ClassVar[Kind | None] = None  # kind of its observations; None: known only once it is made
+    packages: ClassVar[tuple[str, ...]] = ()  # distributions that its numbers depend on, beside those of every run
     id: str  # of the task
     time_limit: int | None  # steps after which an episode is cut; None: the task's own
 

@@ -36,7 +36,8 @@ def provenance(config: Config, capability: str | None = None) -> dict[str, Any]:
     """Code, machine and job of a run, for `result.json`; `capability`: the instructions that torch uses here."""
     numerics = {"capability": capability, "device": config.execution.device, "threads": config.execution.threads}
     numerics |= {name: os.environ[name] for name in SWITCHES if name in os.environ}
-    return {"code": code_hashes(config)} | _surroundings() | {"numerics": numerics, "slurm": scheduler_ids()}
+    found = {"code": code_hashes(config)} | _surroundings() | {"numerics": numerics, "slurm": scheduler_ids()}
+    return found | {"versions": found["versions"] | {name: version(name) for name in config.env.packages}}
 
 
 def numerical(made_by: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Atari(Suite):
     """A game, by the name of its ROM."""
 
     shows: ClassVar[Kind | None] = "frames"
+    packages: ClassVar[tuple[str, ...]] = ("ale-py",)
 
     id: str
     time_limit: Count | None
