@@ -69,7 +69,7 @@ class Step(NamedTuple):
 
     def copy(self) -> Step:
         """The same step in arrays of its own."""
-        return self._replace(**{name: rows.copy() for name, rows in self.arrays.items()})
+        return Step._make([*(rows.copy() for rows in self.arrays.values()), self.ended])
 
 
 class LockStep(Protocol):

@@ -85,8 +85,8 @@ class AtariLockStep:
             for index, stack in finals.items():
                 rows.finals[index] = stack
         if self._resting.any():  # lanes that have just failed are among them
-            for new, old in zip(rows, last, strict=True):
-                new[self._resting] = old[self._resting]
+            for name, new in rows._asdict().items():
+                new[self._resting] = getattr(last, name)[self._resting]
         self._last = rows
         return self._to_step(rows)
 
@@ -130,7 +130,7 @@ class AtariLockStep:
         for game, saved in zip(self._games[own], state["games"], strict=True):
             game.set_state(saved)
         self._marker[0] = 0
-        self._last = _Rows(*(rows.copy() for rows in self._last))
+        self._last = _Rows._make(rows.copy() for rows in self._last)
         for name, rows in self._last._asdict().items():
             _bytes(rows[own])[:] = state["last"][name].numpy()
 
@@ -150,12 +150,13 @@ class AtariLockStep:
     def _to_step(self, rows: _Rows) -> Step:
         grid = (self._lanes, self._actors)
         obs, final_obs = self._seen(rows.stacks), self._seen(rows.finals)
+        terminated, truncated = rows.terminated.reshape(grid), rows.truncated.reshape(grid)
         ended = [
             Game(*divmod(index, self._actors), score, length)
             for index, game in enumerate(self._games)
             for score, length in game.taken()
         ]
-        return Step(obs, *(a.reshape(grid) for a in rows[2:]), final_obs, ended)
+        return Step(obs, rows.reward.reshape(grid), terminated, truncated, final_obs, ended)
 
     def _seen(self, stacks: Stacks) -> Obs:
         """Stacks as bytes [L, N, 84, 84, 4], the newest frame last; the same memory."""

@@ -183,6 +183,8 @@ def test_versions_and_machine_are_recorded(monkeypatch: pytest.MonkeyPatch) -> N
     assert set(recorded) == {"code", "commit", "versions", "host", "platform", "processor", "numerics", "slurm"}
     assert set(recorded["versions"]) == {*PACKAGES, "python"}
     assert all(recorded["versions"].values())
+    atari = compose(["env=atari", "env.id=pong", "algorithm=random", "network=a3c_cnn"])
+    assert set(provenance(atari)["versions"]) == {*recorded["versions"], "ale-py"}
     assert recorded["host"] == socket.gethostname()
     assert recorded["processor"] == processor()
     assert recorded["code"] == code_hashes(compose())
