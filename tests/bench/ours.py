@@ -37,9 +37,10 @@ class Measured:
     """A session with clocks around its parts, advancing as its gate says."""
 
     def __init__(self, runs: list[Config]) -> None:
+        from ppo.member import Member, Outcome
         from ppo.runs.folder import RunFolder
         from ppo.runs.store import folder_of
-        from ppo.session import Member, Outcome, Session
+        from ppo.session import Session
         from tests.bench.gate import Gate
         from tests.bench.probe import Probe
 
