@@ -17,9 +17,9 @@ from ppo.config.identity import run_hash, setting_hash
 from ppo.config.naming import setting_name
 from ppo.console import Progress
 from ppo.envs.watchdog import watching
-from ppo.member import Member, fail, open_all
 from ppo.pack import Iteration, Pack
 from ppo.runs.marker import make_marker
+from ppo.runs.member import Member, fail, open_all
 from ppo.runs.provenance import code_diff, differences, numerical, provenance
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,10 @@ from ppo.envs.process import set_handler
 from ppo.errors import invalid
 from ppo.learning import compilers
 from ppo.learning.compiling import has_compiler, wants_compile
-from ppo.member import Member, Outcome
 from ppo.memory import check_memory
 from ppo.runs.checkpoints import NEWEST, PREVIOUS
 from ppo.runs.folder import RunFolder, fresh_sibling
+from ppo.runs.member import Member, Outcome
 from ppo.runs.states import read_status
 from ppo.runs.store import folder_of
 from ppo.session import Interrupted, train_pack

@@ -37,8 +37,8 @@ class Measured:
     """A session with clocks around its parts, advancing as its gate says."""
 
     def __init__(self, runs: list[Config]) -> None:
-        from ppo.member import Member, Outcome
         from ppo.runs.folder import RunFolder
+        from ppo.runs.member import Member, Outcome
         from ppo.runs.store import folder_of
         from ppo.session import Session
         from tests.bench.gate import Gate

@@ -17,9 +17,9 @@ from ppo.config.identity import pack_key, run_hash
 from ppo.config.run import Config
 from ppo.envs.simulators.lockstep import MujocoLockStep
 from ppo.errors import Busy
-from ppo.member import Member, Outcome
 from ppo.runs import provenance
 from ppo.runs.folder import RunFolder
+from ppo.runs.member import Member, Outcome
 from ppo.runs.store import folder_of
 from ppo.session import Interrupted, train_pack
 from tests.ppo.checkpointed import read_state, rewrite
