@@ -20,9 +20,10 @@ from ppo.learning.compiling import has_compiler, wants_compile
 from ppo.memory import check_memory
 from ppo.runs.checkpoints import NEWEST, PREVIOUS
 from ppo.runs.folder import RunFolder, fresh_sibling
+from ppo.runs.member import Member, Outcome
 from ppo.runs.states import read_status
 from ppo.runs.store import folder_of
-from ppo.session import Interrupted, Member, Outcome, train_pack
+from ppo.session import Interrupted, train_pack
 
 __all__ = ["Interrupted", "Outcome", "check", "check_device", "train"]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from ppo.errors import UserError, printable
+from ppo.runs.files import DISK_FULL, is_full
 from ppo.runs.terminal import prepare_streams
 
 
@@ -17,6 +18,7 @@ class Exit(IntEnum):
     DONE = 0  # everything asked for is done
     FAILED = 1  # a run failed or is missing
     MISTAKE = 2  # the user's mistake: nothing was started
+    FULL = 74  # of a worker: the disk was full, its runs are paused (EX_IOERR of sysexits.h)
     BUSY = 75  # another process writes the run folder (EX_TEMPFAIL of sysexits.h)
     INTERRUPTED = 130  # asked to stop; everything is saved
 
@@ -32,6 +34,11 @@ def exit_status(command: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader of our output, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
+    except OSError as error:
+        if not is_full(error):
+            raise
+        sys.stderr.write(f"{printable(UserError(error))}: {DISK_FULL}\n")
+        return Exit.FAILED
     except KeyboardInterrupt as interrupted:
         sys.stderr.write(f"{interrupted}\n" if interrupted.args else "interrupted\n")
         return Exit.INTERRUPTED

@@ -14,26 +14,58 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+DISK_FULL = "the disk was full; the run goes on when there is space"
 ASIDE = ".aside"  # suffix of files that are being written
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write aside, fsync, rename, fsync the folder: `path` holds its old content or all of the new one.
-
-    The name aside is unique and never one that exists, so that two writers do not collide and no link is followed.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{ASIDE}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    """Write aside, fsync, rename, fsync the folder: `path` holds its old content or all of the new one."""
+    aside = write_aside(path, content)
     try:
-        with os.fdopen(os.open(aside, flags, 0o666), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_aside(path: Path, content: bytes) -> Path:
+    """Write what is to replace `path` under a name beside it, fsynced; returns that name.
+
+    The name is unique and never one that exists, so that two writers do not collide and no link is followed.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{ASIDE}")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINKS, 0o666), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
+    return aside
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to a file, creating it if need be; OSError if it is a link."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINKS, 0o666), "ab") as file:
+        file.write(content)
+
+
+def truncate(path: Path, size: int) -> None:
+    """Cut a file to a size; OSError if it is a link."""
+    descriptor = os.open(path, os.O_WRONLY | NO_LINKS)
+    try:
+        os.ftruncate(descriptor, size)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def probe(folder: Path) -> None:
+    """OSError unless files can be made in a folder."""
+    write_aside(folder / "probe", b"").unlink()
 
 
 def sync_folder(folder: Path) -> None:
@@ -54,10 +86,23 @@ def remove_leftovers(folder: Path) -> None:
 
 def set_aside(path: Path) -> Path:
     """Rename a file to the first free one of NAME.bad, NAME.bad-2, ...; for who alone writes in its folder."""
-    aside, number = path.with_name(f"{path.name}.bad"), 2
-    while aside.exists() or aside.is_symlink():
-        aside, number = path.with_name(f"{path.name}.bad-{number}"), number + 1
+    aside = free_name(path)
     path.rename(aside)
+    return aside
+
+
+def copy_aside(path: Path) -> Path:
+    """Copy a file to the name that `set_aside` would give it."""
+    aside = free_name(path)
+    write_atomically(aside, path.read_bytes())
+    return aside
+
+
+def free_name(path: Path) -> Path:
+    """The first of NAME.bad, NAME.bad-2, ... that does not exist."""
+    aside, number = path.with_name(f"{path.name}.bad"), 2
+    while os.path.lexists(aside):
+        aside, number = path.with_name(f"{path.name}.bad-{number}"), number + 1
     return aside
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import io
+import os
 from pathlib import Path
 
-from ppo.runs.files import open_regular
+from ppo.runs.files import NO_LINKS, open_regular
 
 
 def acquire(path: Path) -> io.TextIOWrapper | None:
@@ -14,7 +15,7 @@ def acquire(path: Path) -> io.TextIOWrapper | None:
 
     Raises OSError where the file cannot be opened or the file system has no locks.
     """
-    file = path.open("a+", encoding="utf-8")
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | NO_LINKS, 0o666), "r+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -103,8 +103,13 @@ def examine(folder: Path, *, thorough: bool = False) -> Reading:
 
 
 def verify(folder: Path, *, thorough: bool) -> list[str]:
-    """What does not fit in the folder of a finished run, one sentence for each; empty if it has no result."""
-    return examine(folder, thorough=thorough).damage
+    """What does not fit in a run's folder, one sentence for each; of an unfinished one, `thorough`, its checkpoints."""
+    found = examine(folder, thorough=thorough)
+    if found.result is None and not found.damage and thorough:
+        from ppo.runs.checkpoints import damage_of  # the tables of a run that is not finished are known to these
+
+        return damage_of(folder)
+    return found.damage
 
 
 def is_result(values: Mapping[str, Any]) -> bool:

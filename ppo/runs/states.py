@@ -2,8 +2,7 @@
 
 What counts where files contradict one another or cannot be read:
 
-- A `result.json` that fits its digest, its folder and the files that it names: done, whatever status.json is, unless
-  that says failed.
+- A `result.json` that fits its digest, its folder and the files that it names: done, whatever status.json says or is.
 - A `result.json` that does not: damaged.
 - No result: what status.json says. Single values of the wrong type are left out, and the run goes on without them; a
   status.json that is no mapping or names no state is damaged, since nobody knows what the run had come to.
@@ -85,7 +84,7 @@ def standing(folder: Path, now: float | None = None) -> Standing:
     found = results.examine(folder)
     if found.damage:
         return Standing(State.DAMAGED, status, {}, "; ".join(found.damage))
-    if found.result is not None and status.get("state") != "failed":
+    if found.result is not None:
         return Standing(State.DONE, status, found.result)
     if damage := unreadable or foreign_config(folder, status):
         return Standing(State.DAMAGED, status, {}, damage)

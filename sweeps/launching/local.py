@@ -15,6 +15,7 @@ from typing import Any
 
 from ppo.errors import UserError
 from ppo.runs.exits import Exit
+from ppo.runs.files import DISK_FULL, is_full
 from ppo.runs.folder import RunFolder
 from ppo.runs.marker import marked_run
 from ppo.runs.states import ENDED, State, standing
@@ -87,8 +88,15 @@ class Pool:
     def _start(self) -> None:
         while self.queue and len(self.active) < self.workers and not self.stops_handled:
             pack = self.queue.popleft()
-            file = self.home.write_pack(pack.runs)
-            self.active.append(ActivePack(pack.runs, file, _launch(file), Watch(pack.runs, pack.seconds)))
+            try:
+                file = self.home.write_pack(pack.runs)
+                process = _launch(file)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                self._block(pack.runs, DISK_FULL)
+                continue
+            self.active.append(ActivePack(pack.runs, file, process, Watch(pack.runs, pack.seconds)))
             self.view.event(f"started  {pack_title(pack.runs)} x{len(pack.runs)}")
 
     def _collect_ended(self) -> None:
@@ -109,6 +117,8 @@ class Pool:
                 self._requeue([left])
         elif status == Exit.BUSY:
             self._wait_for(left, _last_line(active.file))
+        elif status == Exit.FULL:
+            self._block(left, DISK_FULL)
         elif status == Exit.MISTAKE:
             self._block(left, _last_line(active.file))
         elif status >= 0:
@@ -145,6 +155,8 @@ class Pool:
                 self._note_end(run)
             except UserError as error:
                 self._block([run], str(error))
+            except OSError as error:
+                self._block([run], DISK_FULL if is_full(error) else f"{run.folder}: {error.strerror}")
 
     def _block(self, runs: Sequence[Run], reason: str) -> None:
         self.blocked |= {run.hash: reason for run in runs}

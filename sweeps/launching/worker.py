@@ -11,6 +11,7 @@ from pathlib import Path
 from ppo.config.run import Config
 from ppo.errors import Busy, UserError, printable
 from ppo.runs.exits import Exit
+from ppo.runs.files import is_full
 from ppo.runs.machine import append_working_directory
 from sweeps.home import PackFile
 
@@ -51,6 +52,8 @@ def _train(runs: Sequence[tuple[Config, Path]], stop: Callable[[], bool], marker
 
     configs, folders = zip(*runs, strict=True)
     outcomes = train(configs, folders=folders, stop=stop, marker=marker)
+    if any(o.paused for o in outcomes):
+        return Exit.FULL
     return Exit.FAILED if any(o.result is None for o in outcomes) else Exit.DONE
 
 
@@ -73,3 +76,7 @@ def main(path: str) -> Exit:
     except UserError as error:
         sys.stderr.write(f"{printable(error)}\n")
         return Exit.BUSY if isinstance(error, Busy) else Exit.MISTAKE
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return Exit.FULL
