@@ -15,7 +15,6 @@ from ppo.networks.base import Body
 from ppo.networks.distributions import Categorical, Distribution, Gaussian
 from ppo.networks.layers import Dense
 
-
 ALIGNED = 16  # float32 in 64 bytes, the width of the widest registers
 
 
