@@ -49,7 +49,10 @@ def over_samples(function: Callable[[Tensor, Tensor], Tensor], pack: PackSpec) -
         return compiled(vmap(function), pack.compiled)
 
     def evaluate(theta: Tensor, obs: Tensor) -> Tensor:
-        found = {lane: torch.cat([function(theta[lane], part) for part in obs[lane].split(AT_ONCE)]) for lane in pack.lanes}
+        def of_one(lane: int) -> Tensor:
+            return torch.cat([function(theta[lane], part) for part in obs[lane].split(AT_ONCE)])
+
+        found = {lane: of_one(lane) for lane in pack.lanes}
         idle = torch.zeros_like(next(iter(found.values())))
         return torch.stack([found.get(lane, idle) for lane in range(len(theta))])
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
-
 from ppo.data import Kind, Mapped, Space
 
 if TYPE_CHECKING:
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
     from ppo.config.run import Config
 
-Affine = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # x, weight, bias -> x @ weight + bias
+Affine = Callable[[Any, Any, Any], Any]  # x, weight, bias -> x @ weight + bias, of NumPy arrays or of tensors
 
 
 class Body(Protocol):

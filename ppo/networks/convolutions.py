@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -54,17 +54,18 @@ class Convolutions(nn.Module):
             layers.append(Layer(convolution.channels, (size, size, channels), generator))
             channels = convolution.channels
         height, width = body.sides(obs)[-1]
-        layers.append(Layer(body.hidden, (height * width * channels,), generator))
+        layers.append(Layer(body.units, (height * width * channels,), generator))
         self.layers = nn.ModuleList(layers)
 
     def forward(self, frames: Tensor) -> Tensor:
-        prepared = cast([(layer.weight, layer.bias) for layer in self.layers], self.body.precision)
+        layers = [cast(Layer, layer) for layer in self.layers]
+        prepared = in_precision([(layer.weight, layer.bias) for layer in layers], self.body.precision)
         flat = frames.reshape(-1, *frames.shape[-3:])
         found = features(prepared, flat, [c.stride for c in self.body.convolutions])
         return found.view(*frames.shape[:-3], -1)
 
 
-def cast(layers: Sequence[tuple[Tensor, Tensor]], precision: Precision) -> Layers:
+def in_precision(layers: Sequence[tuple[Tensor, Tensor]], precision: Precision) -> Layers:
     """Layers in the precision of the products. The first weight is divided by 255, and not the pixels: as bytes they
     are exact in bfloat16, between 0 and 1 they are not."""
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
@@ -86,8 +87,9 @@ def check_precision(precision: Precision, device: str) -> None:
     """UserError where torch has no such products, a warning where they are emulated."""
     if precision == "float32":
         return
+    one = torch.ones(1, 1, 1, 1, dtype=torch.bfloat16, device=device)
     try:
-        functional.conv2d(*(torch.zeros(1, 1, 1, 1, dtype=torch.bfloat16, device=device) for _ in range(2)))
+        functional.conv2d(one, one)
     except RuntimeError:
         raise invalid("network.precision", precision, "float32, since torch has no bfloat16 products here") from None
     fast = torch.cuda.is_bf16_supported() if device == "cuda" else _cpu_has_bfloat16()

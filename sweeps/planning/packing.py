@@ -39,10 +39,16 @@ def cut(runs: Sequence[Run], *, workers: int, most: int | None, pace: Pace) -> l
         if same not in keys:
             keys[same] = pack_key(run.config)
         groups[keys[same]].append(run)
-    packs = [pack for group in groups.values() for pack in _even(group, most or LARGEST, pace)]
+    packs = [pack for group in groups.values() for pack in _even(group, most or _largest(group[0]), pace)]
     if most is None:
         packs = _split_while_it_helps(packs, workers, pace)
     return sorted(packs, key=lambda p: p.seconds, reverse=True)
+
+
+def _largest(run: Run) -> int:
+    """Runs of a pack at most; where a CPU calls lane after lane a pack gains nothing, and a death costs more runs."""
+    config = run.config
+    return 1 if config.network.mapped == "loop" and config.execution.device == "cpu" else LARGEST
 
 
 def makespan(packs: Sequence[PlannedPack], workers: int) -> float:

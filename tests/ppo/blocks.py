@@ -1,4 +1,4 @@
-"""A game of frames in which the best action can be seen, with lives: what Atari is to the learner, without its emulator."""
+"""A game of frames with lives, in which the best action can be seen: Atari as the learner knows it, and no emulator."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from ppo.networks.acting import PolicyActor
 from ppo.networks.flat import FlatNetwork, Head
 from ppo.policy import NAME, Policy
 from ppo.train import train
+from tests.ppo.blocks import PPO, blocks, game  # noqa: F401
 
 TINY = {
     "ppo": ["algorithm.horizon=128", "total_steps=256"],
@@ -131,3 +132,16 @@ def test_a_policy_is_not_changed_by_acting(folder: Path) -> None:
     before = policy.theta.clone()
     policy.act(np.ones(11), generator=np.random.default_rng(0))
     assert torch.equal(before, policy.theta)
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_policy_of_frames_acts_as_it_did_in_training(tmp_path: Path, shared: bool) -> None:
+    (outcome,) = train([game([*PPO, "total_steps=64", f"outputs={tmp_path}"], shared=shared)])
+    policy = ppo.load(outcome.folder)
+    obs = np.random.default_rng(0).integers(0, 256, (4, 84, 84, 4), np.uint8)
+    dist, value = FlatNetwork(policy.spec, policy.config.network, Head(0.01, 0.0))(policy.theta, torch.from_numpy(obs))
+    assert policy.act(obs).tolist() == dist.argmax(-1).tolist()
+    np.testing.assert_array_equal(policy.value(obs), value)
+    assert policy.act(obs[0]).shape == ()
+    assert (outcome.folder / NAME).stat().st_size < 4 * 1_400_000

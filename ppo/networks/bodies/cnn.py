@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
@@ -32,7 +33,7 @@ class CNN(Body, Protocol):
     """Convolutions, then one fully connected layer, each followed by a ReLU."""
 
     convolutions: ClassVar[tuple[Convolution, ...]]
-    hidden: ClassVar[int]
+    units: ClassVar[int]
     mapped: ClassVar[Mapped] = "loop"
     takes: ClassVar[Kind | None] = "frames"
     shared: bool
@@ -62,7 +63,17 @@ class CNN(Body, Protocol):
     def features(self, obs: Space) -> int:
         """Units of the fully connected layer."""
         del obs
-        return self.hidden
+        return self.units
+
+    def weights(self, obs: Space) -> int:
+        """Weights and biases of every layer; of observations that it cannot take, none."""
+        if len(obs.shape) != 3:
+            return 0
+        channels = [obs.shape[2], *(c.channels for c in self.convolutions)]
+        kernels = zip(itertools.pairwise(channels), self.convolutions, strict=True)
+        height, width = self.sides(obs)[-1]
+        last = (height * width * channels[-1] + 1) * self.units
+        return last + sum((c.size**2 * inputs + 1) * outputs for (inputs, outputs), c in kernels)
 
     def module(self, obs: Space, generator: torch.Generator) -> nn.Module:
         """Freshly drawn layers."""
@@ -72,10 +83,10 @@ class CNN(Body, Protocol):
 
     def prepare(self, weights: Mapping[str, Tensor]) -> Layers:
         """Its layers in the precision of the products."""
-        from ppo.networks.convolutions import cast
+        from ppo.networks.convolutions import in_precision
 
-        pairs = [(weights[f"layers.{i}.weight"], weights[f"layers.{i}.bias"]) for i in range(len(self.convolutions) + 1)]
-        return cast(pairs, self.precision)
+        names = [f"layers.{i}" for i in range(len(self.convolutions) + 1)]
+        return in_precision([(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names], self.precision)
 
     def forward(self, prepared: Layers, x: Tensor, _affine: Affine) -> Tensor:
         """Features [B, features], float32, of frames x [B, height, width, channels]."""
@@ -90,7 +101,7 @@ class A3C(CNN):
     """Mnih et al. 2016, section 5.1 there: "the same policy network", says section 6.4 of the paper."""
 
     convolutions: ClassVar[tuple[Convolution, ...]] = (Convolution(16, 8, 4), Convolution(32, 4, 2))
-    hidden: ClassVar[int] = 256
+    units: ClassVar[int] = 256
 
     shared: bool
     precision: Precision
@@ -104,7 +115,7 @@ class Nature(CNN):
     convolutions: ClassVar[tuple[Convolution, ...]] = (
         Convolution(32, 8, 4), Convolution(64, 4, 2), Convolution(64, 3, 1),
     )  # fmt: skip
-    hidden: ClassVar[int] = 512
+    units: ClassVar[int] = 512
 
     shared: bool
     precision: Precision

@@ -38,7 +38,8 @@ SAME_PACK = {
 OTHER_PACK = {  # the same of runs that share none
     "env.suite": ["gymnasium"], "env.id": ["Walker2d-v5"], "env.time_limit": ["500"], "total_steps": ["500_000"],
     "algorithm.horizon": ["512"], "algorithm.num_actors": ["2"], "algorithm.time_limit": ["bootstrap", "terminal"],
-    "algorithm.normalize_adv": ["none"], "algorithm.reward": ["sign"], "algorithm.normalize_reward": ["true"], "algorithm.normalize_obs": ["false"],
+    "algorithm.normalize_adv": ["none"], "algorithm.reward": ["sign"],
+    "algorithm.normalize_reward": ["true"], "algorithm.normalize_obs": ["false"],
     "algorithm.epochs": ["4"], "algorithm.minibatch_size": ["32"],
     "algorithm.max_grad_norm": ["0.5", "null"], "algorithm.value_clip": ["0.2"],
     "algorithm.policy_scale": ["0.2"], "algorithm.log_std": ["-0.5"], "algorithm.log_std_final": ["-1.6"],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ppo.config.compose import compose
 from ppo.config.identity import pack_key
 from ppo.config.run import Config
 from ppo.train import Interrupted, train
@@ -81,3 +82,31 @@ def test_a_checkpoint_holds_no_frames_but_those_that_are_shown(tmp_path: Path) -
     (checkpoint,) = tmp_path.glob("runs/**/checkpoint.pt")
     parameters = 676_404 + 771 + 257  # 4 bytes each, beside two moments
     assert checkpoint.stat().st_size < 12 * parameters + 3 * 4 * 84 * 84 * 4 + 50_000
+
+
+# -- games -------------------------------------------------------------------------------------------------------------
+
+TABLE_5 = ["experiment=table5", "algorithm.horizon=64", "algorithm.minibatch_size=128", "total_steps=2048"]
+SHORT_A2C = ["experiment=a2c_atari", "algorithm.updates=8", "total_steps=1920"]
+
+
+@pytest.mark.slow
+@every_precision
+@pytest.mark.parametrize("common", [TABLE_5, SHORT_A2C], ids=["ppo", "a2c"])
+@pytest.mark.parametrize("name", ["breakout", "qbert", "ms_pacman"])
+def test_a_run_of_a_game_has_the_same_bytes_alone_in_a_pack_and_interrupted(
+    tmp_path: Path, name: str, common: list[str], precision: str
+) -> None:
+    pytest.importorskip("ale_py")
+
+    def seeds(outputs: str) -> list[Config]:
+        chosen = [*common, "env=atari", f"env.id={name}", f"network.precision={precision}"]
+        return [compose([*chosen, f"outputs={tmp_path / outputs}", f"seed={seed}"]) for seed in range(3)]
+
+    together = finish(seeds("3"))
+    assert len(set(together)) == 3
+    assert finish(seeds("alone")[1:2]) == together[1:2]
+    interrupted = seeds("interrupted")
+    stop_after(1, interrupted[:1])
+    stop_after(2, interrupted[1:])
+    assert finish(interrupted[::-1]) == together[::-1]

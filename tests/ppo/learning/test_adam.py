@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ppo.learning.adam import AdamState, adam_step, adapt_stepsize
+from ppo.learning.adam import AdamState, adam_step, adam_step_in_place, adapt_stepsize
 
 GRADIENTS = (1.0, 2.0, -1.0)
 
@@ -35,6 +35,18 @@ def test_three_steps_by_hand_with_epsilon_beside_the_uncorrected_deviation() -> 
     assert state.m.item() == pytest.approx(0.161)
     assert state.v.item() == pytest.approx(0.005994001)
     assert state.steps.item() == 3
+
+
+def test_in_place_it_takes_the_same_steps() -> None:
+    generator = torch.Generator().manual_seed(0)
+    start, gradients = torch.randn(50, generator=generator), [torch.randn(50, generator=generator) for _ in range(5)]
+    theta, state = steps(start, gradients, lr=0.01, epsilon=1e-5)
+    ours, own = start.clone(), AdamState.zeros(start)
+    for grad in gradients:
+        adam_step_in_place(ours, grad, own, lr=torch.tensor(0.01), epsilon=torch.tensor(1e-5))
+    torch.testing.assert_close(ours, theta)
+    for name in AdamState._fields:
+        torch.testing.assert_close(getattr(own, name), getattr(state, name))
 
 
 def test_with_a_vanishing_epsilon_it_is_torchs_adam() -> None:

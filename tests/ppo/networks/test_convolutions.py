@@ -50,13 +50,15 @@ def by_hand(body: CNN, weights: dict[str, Tensor], obs: Tensor, trunk: str = "po
 
 @pytest.mark.parametrize(("kind", "count"), [(A3C, 677_943), (Nature, 1_687_719)])
 def test_they_have_the_published_number_of_parameters(kind: Any, count: int) -> None:
-    assert sum(network_of(kind).sizes) == count
+    network = network_of(kind)
+    heads = network.body.features(FRAMES) * 7 + 7
+    assert sum(network.sizes) == count == network.body.weights(FRAMES) + heads
 
 
 @every_body
 def test_a_network_of_its_own_for_the_value_function_has_a_trunk_of_its_own(kind: Any) -> None:
     both, one = (sum(network_of(kind, shared=shared).sizes) for shared in (False, True))
-    heads = kind.hidden * 7 + 7
+    heads = kind.units * 7 + 7
     assert both == 2 * one - heads
 
 

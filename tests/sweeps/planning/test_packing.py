@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from ppo.config.compose import compose
 from ppo.config.identity import pack_key
 from sweeps.planning import speeds
 from sweeps.planning.packing import LARGEST, Pace, PlannedPack, cut, make_pack, makespan
@@ -52,6 +53,12 @@ def test_a_pack_has_one_pack_key(workers: int) -> None:
     random.Random(0).shuffle(runs)
     for pack in packed(runs, workers):
         assert len({pack_key(run.config) for run in pack.runs}) == 1
+
+
+def test_runs_whose_network_is_called_lane_by_lane_are_not_packed_unless_asked_for() -> None:
+    config = compose(["experiment=table5", "env=atari", "env.id=pong"])
+    assert sizes(packed(many(4, config))) == [1] * 4
+    assert sizes(packed(many(4, config), most=4)) == [4]
 
 
 def test_a_task_of_table_1_is_one_pack_for_one_worker() -> None:
