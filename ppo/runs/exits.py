@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 
 from ppo.errors import UserError, printable
@@ -21,17 +23,34 @@ class Exit(IntEnum):
     INTERRUPTED = 130  # asked to stop; everything is saved
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # what ends a command wherever it writes
+
+
 def exit_status(command: Callable[[], int]) -> int:
     """Run a command; its exit status, whatever ends it. Mistakes and interruptions are one sentence on stderr."""
     prepare_streams()
     try:
-        return int(command())
+        status = int(command())
+        sys.stdout.flush()
+        return status
     except UserError as error:
         sys.stderr.write(f"{printable(error)}\n")
         return Exit.MISTAKE
     except BrokenPipeError:  # the reader of our output, such as head, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
         return Exit.DONE
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        sys.stderr.write(f"{error.filename or 'the output'} cannot be written: {error.strerror}.\n")
+        _leave_stdout()
+        return Exit.FAILED
     except KeyboardInterrupt as interrupted:
         sys.stderr.write(f"{interrupted}\n" if interrupted.args else "interrupted\n")
         return Exit.INTERRUPTED
+
+
+def _leave_stdout() -> None:
+    """Write no more to stdout, which Python would try again at its end."""
+    with suppress(OSError, ValueError):  # it may have been closed, or be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

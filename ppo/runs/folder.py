@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ppo.config.files import dump
 from ppo.config.flatten import flatten
 from ppo.config.identity import essence, run_hash
 from ppo.config.run import EXECUTION_KEYS, Config, to_config, to_mapping
@@ -125,7 +126,7 @@ class RunFolder:
 
     def _config_text(self) -> str:
         header = f"# Run {self.run}. To train it again: ppo --config config.yaml run_dir=NEW_FOLDER\n"
-        return header + yaml.safe_dump(to_mapping(self.config), sort_keys=False)
+        return header + dump(to_mapping(self.config))
 
     # -- records -------------------------------------------------------------------------------------------------
 
