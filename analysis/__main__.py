@@ -59,7 +59,7 @@ def _run(arguments: Sequence[str]) -> Exit:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be written: {error.strerror}.") from None
+        raise UserError(f"{error.filename or 'the output'} cannot be written: {error.strerror}.") from None
     return Exit.DONE
 
 

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from ppo.cli.app import ROOT_CONFIG, hydra_app, is_hydras, search_path, sentences
 from ppo.config.compose import checked, compose, expand, load_mapping, parse
-from ppo.config.files import text_of
+from ppo.config.files import dump, text_of
 from ppo.config.flatten import flatten
 from ppo.config.run import Config
 from ppo.errors import UserError, invalid, shown
@@ -78,10 +78,10 @@ def _explicit(content: Mapping[str, Any], spelling: str) -> dict[str, str]:
 def as_shown(values: Mapping[str, Any], package: str | None) -> str:
     """A config as yaml, or the part of it under a dotted key, as `--cfg job` prints it."""
     if package in (None, "_global_"):
-        return yaml.safe_dump(dict(values), sort_keys=False)
+        return dump(dict(values))
     part = OmegaConf.select(OmegaConf.create(dict(values)), str(package))
     if part is None and package not in flatten(values):
         raise invalid("--package", package, f"one of {', '.join(values)}, or a key below them")
     if not OmegaConf.is_config(part):
         return f"{shown(part)}\n"
-    return f"# @package {package}\n{yaml.safe_dump(OmegaConf.to_container(part), sort_keys=False)}"
+    return f"# @package {package}\n{dump(OmegaConf.to_container(part))}"

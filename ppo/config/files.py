@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -74,6 +75,20 @@ def _size(path: Path, kind: str, node: yaml.Node | None, known: dict[int, int], 
     if known[id(node)] > MOST_NODES:
         raise UserError(f"{path} cannot be read as {kind} (its aliases expand to more than {MOST_NODES} values).")
     return known[id(node)]
+
+
+class _Quoted(yaml.SafeDumper):
+    """Quotes strings that our reader, which knows 3e-4, would take for numbers: a folder called 1e5."""
+
+
+_Quoted.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\.?[0-9][0-9_]*\.?[0-9_]*[eE][-+]?[0-9]+"), list("-+.0123456789")
+)
+
+
+def dump(values: Any) -> str:
+    """Values as yaml, from which the same values are read."""
+    return yaml.dump(values, Dumper=_Quoted, sort_keys=False)
 
 
 def first_line(error: Exception) -> str:

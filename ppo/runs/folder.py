@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ppo.config.files import dump
 from ppo.config.identity import run_hash, short
 from ppo.config.run import Config, to_mapping
 from ppo.errors import Busy, UserError, one_line
@@ -152,7 +153,7 @@ class RunFolder:
 
     def _config_text(self) -> str:
         header = f"# Run {self.run}. To train it again: ppo --config config.yaml run_dir=NEW_FOLDER\n"
-        return header + yaml.safe_dump(to_mapping(self.config), sort_keys=False)
+        return header + dump(to_mapping(self.config))
 
     # -- records -------------------------------------------------------------------------------------------------
 
