@@ -1,7 +1,7 @@
 """What to do with a pack whose process died: find the run that kills it, in few starts, and let the others finish.
 
 A worker marks the run that it is working for (`ppo.runs.marker`). A crash is that run's fault, and so is an exit from
-within its environment's code; a kill may also come from the machine (memory) or a person, so the first one is treated as
+within its environment's code; a kill may also come from the machine (memory) or a person: the first one is taken for
 an accident.
 """
 
