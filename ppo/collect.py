@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppo import faults
 from ppo.data import Bools, Episode, Length, Obs, Rollout, RolloutSpec
 from ppo.envs.base import Game, LockStep, Step
-from ppo.faults import Fault
+from ppo.learning import faults
+from ppo.learning.faults import Fault
 from ppo.learning.filters import ObsFilter
 from ppo.networks.acting import Actor
 from ppo.streams import Streams

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ppo.config.run import Config
-    from ppo.faults import Fault
+    from ppo.learning.faults import Fault
     from ppo.networks.flat import FlatNetwork
     from ppo.streams import Streams
 

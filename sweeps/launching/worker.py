@@ -6,7 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from ppo.config.run import Config
 from ppo.errors import Busy, UserError, printable
@@ -66,6 +68,14 @@ def _fits(config: Config, folder: Path) -> bool:
     except UserError:
         return False
     return True
+
+
+def end(status: Exit) -> NoReturn:
+    """End this process at once: threads that environments have started, and their last words, may take for ever."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(status)
 
 
 def main(path: str) -> Exit:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ppo import faults
 from ppo.collect import Collector
 from ppo.data import Bools, Episode, Floats, Length, Rollout, RolloutSpec
 from ppo.envs.base import Step
+from ppo.learning import faults
 from ppo.streams import make_streams
 from tests.ppo.handmade import box, filter_of, rollout_of
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ppo import faults
 from ppo.algorithms.ppo.step import Rows, Samples
 from ppo.collect import Collector
 from ppo.config.compose import compose
 from ppo.data import Bools, Floats, Length, Obs, Rollout, RolloutSpec, Space
 from ppo.envs.base import Actions, Generators, Spec, Step
+from ppo.learning import faults
 from ppo.learning.filters import ObsFilter
 from ppo.networks.acting import UniformActor
 from ppo.networks.base import Affine, Body

@@ -191,13 +191,12 @@ def test_the_step_at_which_a_run_broke_is_its_own_and_its_first(updates: int) ->
     assert f"reward of step {8 + 5} is not finite" in str(failures[1])
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of what is made to overflow
 @pytest.mark.parametrize("name", ["ppo", "a2c", "trpo", "vpg"])
 def test_an_iteration_in_which_no_gradient_was_finite_fails_its_run(name: str) -> None:
     shared = [f"algorithm={name}", "env.time_limit=8"]
-    packs = [toy_pack([compose([*shared, "network.hidden=[4]", f"seed={s}"]) for s in (0, 1)], Counting)]
-    pack = packs[0]
+    pack = toy_pack([compose([*shared, "network.hidden=[4]", f"seed={s}"]) for s in (0, 1)], Counting)
     assert pack.iterate().failures == {}
-    pack.set_state(0, pack.get_state(0))
     theta = pack.learner.get_state(1)["theta"]
     pack.learner.set_state(1, pack.learner.get_state(1) | {"theta": torch.full_like(theta, 1e30)})
     failures = pack.iterate().failures
