@@ -28,8 +28,10 @@ def train_pack_file(file: PackFile, stop: Callable[[], bool]) -> Exit:
     append_working_directory()
     runs = file.runs()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
+    from ppo.console import show_progress
     from ppo.train import Interrupted
 
+    show_progress()
     try:
         return _train_those_that_fit(runs, stop, file.marker)
     except Interrupted:

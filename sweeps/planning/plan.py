@@ -14,7 +14,7 @@ from ppo.runs.provenance import code_hashes
 from ppo.runs.states import TO_RETRY, TO_TRAIN, Standing, State, standing
 from sweeps.launching.launchers import Launcher, Slurm
 from sweeps.launching.scheduler import Scheduler
-from sweeps.planning.packing import Pace, PlannedPack, cut, makespan
+from sweeps.planning.packing import Pace, PlannedPack, cut, make_pack, makespan
 from sweeps.planning.runs import Run
 from sweeps.planning.speeds import Speeds, speeds
 
@@ -97,8 +97,16 @@ def make_plan(
     todo = [run for run in runs if standings[run.hash].state in states and run.hash not in leave]
     most = None if launcher.pack_size == "auto" else int(launcher.pack_size)
     taken = {run.hash: standings[run.hash].step for run in todo}
-    packs = cut(todo, workers=launcher.most_workers, most=most, pace=Pace(known_speeds, taken))
+    pace = Pace(known_speeds, taken)
+    # Nobody watches a job. A run whose process has died twice may be what kills it: its mates go on without it.
+    alone = [run for run in todo if isinstance(launcher, Slurm) and _died_twice(standings[run.hash])]
+    packs = cut([run for run in todo if run not in alone], workers=launcher.most_workers, most=most, pace=pace)
+    packs += [make_pack([run], pace) for run in alone]
     return Plan(name, list(runs), standings, packs, launcher.most_workers, known_speeds)
+
+
+def _died_twice(found: Standing) -> bool:
+    return found.state == State.LOST and (found.status.get("attempts") or 0) >= 2
 
 
 def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:

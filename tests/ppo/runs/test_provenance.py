@@ -200,7 +200,7 @@ def test_a_job_is_recorded_by_its_ids_and_nothing_else_of_slurms(monkeypatch: py
     assert scheduler_ids() == {"SLURM_JOB_ID": "15", "SLURM_RESTART_COUNT": "2"}
 
 
-# -- what a resume compares ---------------------------------------------------------------------------------------------
+# -- what a resume compares --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
