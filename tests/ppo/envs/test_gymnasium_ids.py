@@ -148,7 +148,8 @@ def test_an_environment_that_cannot_be_made_is_told_with_its_own_reason(
 def test_one_bad_id_among_several_starts_nothing(
     name: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["-m", "env=gymnasium", f"env.id={name},CartPole-v1", "total_steps=2048", f"outputs={tmp_path}/store"]) == 2
+    ids = f"env.id={name},CartPole-v1"
+    assert main(["-m", "env=gymnasium", ids, "total_steps=2048", f"outputs={tmp_path}/store"]) == 2
     assert told in capsys.readouterr().err
     assert not list(tmp_path.rglob("config.yaml"))
 

@@ -42,7 +42,7 @@ class Drawing(gymnasium.Env[Any, Any]):
 
     def _draw(self) -> Floats:
         sampled = self.observation_space.sample()[0] + self.action_space.sample()
-        return np.array([random.gauss(0, 1) + random.random(), np.random.randn() + self.np_random.random(), sampled])
+        return np.array([random.gauss(0, 1), np.random.randn() + self.np_random.random(), sampled])
 
 
 class Plain(gymnasium.Env[Any, Any]):
