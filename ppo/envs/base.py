@@ -145,7 +145,7 @@ class Suite(Protocol):
         return {}
 
     def origins(self) -> tuple[Origin, ...]:
-        """Whose code the task is, where the suite does not come with it: noted in results, hashed as part of the code."""
+        """Whose code the task is, where it does not come with the suite: a part of what made a number."""
         return ()
 
     def discrete(self) -> bool:

@@ -1,4 +1,4 @@
-"""One actor's environment: its episode follows from one seed and its actions, so that both can be saved and replayed."""
+"""One actor's environment: its episode follows from a seed and actions, which are saved, and played again to resume."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Seat:
         """Begin an episode; returns its first observation [obs]."""
         self._begin(seed)
         obs = self._reset()
-        self._digest.update(obs)
+        self._digest.update(obs.tobytes())
         return obs
 
     def step(self, action: Floats) -> Seen:
@@ -77,7 +77,7 @@ class Seat:
         seen = self._step(action)
         self._actions += action.tobytes()
         self.steps += 1
-        self._digest.update(seen.obs)
+        self._digest.update(seen.obs.tobytes())
         self._digest.update(_REST(*seen[1:]))
         return seen
 

@@ -141,21 +141,30 @@ def test_an_environment_that_cannot_be_made_is_told_with_its_own_reason(
     assert not (tmp_path / "store").exists()
 
 
-def test_one_unknown_id_among_several_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["-m", "env=gymnasium", "env.id=CartPole-v1,Nope-v0", "total_steps=2048", f"outputs={tmp_path}/store"]
-    assert main(arguments) == 2
-    assert "env.id=Nope-v0 is invalid" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "told"), [("Nope-v0", "Nope-v0 is invalid"), ("somebodys_tasks:Broken-v0", "cannot be made")]
+)
+@pytest.mark.usefixtures("module")
+def test_one_bad_id_among_several_starts_nothing(
+    name: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = f"env.id={name},CartPole-v1"
+    assert main(["-m", "env=gymnasium", ids, "total_steps=2048", f"outputs={tmp_path}/store"]) == 2
+    assert told in capsys.readouterr().err
     assert not list(tmp_path.rglob("config.yaml"))
 
 
-def test_an_id_of_an_installed_package_is_named_with_its_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_of_an_installed_package_is_named_with_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "their_tasks" / "inner").mkdir(parents=True)
     (tmp_path / "their_tasks" / "inner" / "here.py").write_text(
-        "import gymnasium\ngymnasium.register('Maze-v3', None)\nfor name in []: gymnasium.register(f'theirs/{name}-v1')\n"
+        "from gymnasium import register\nregister('Maze-v3', None)\nfor x in []: register(f'theirs/{x}-v1')\n"
     )
     info = tmp_path / "their_tasks-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-tasks\nVersion: 1.0\nRequires-Dist: gymnasium\n")
+    headers = ["Metadata-Version: 2.1", "Name: their-tasks", "Version: 1.0", "Requires-Dist: gymnasium"]
+    (info / "METADATA").write_text("\n".join(headers))
     (info / "RECORD").write_text("their_tasks/inner/here.py,,\n")
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("Maze-v3", "theirs/Door-v1"):
@@ -164,7 +173,9 @@ def test_an_id_of_an_installed_package_is_named_with_its_module(tmp_path: Path, 
     assert "their_tasks" not in sys.modules
 
 
-def test_the_code_and_version_of_an_environment_are_part_of_what_made_a_number(module: str, tmp_path: Path) -> None:
+def test_the_code_and_version_of_an_environment_are_part_of_what_made_a_number(
+    module: str, tmp_path: Path
+) -> None:
     config, own = (compose(["env=gymnasium", f"env.id={name}"]) for name in (f"{module}:Cart-v2", "CartPole-v1"))
     assert config.env.origins()[0].place == tmp_path / "somebodys_tasks.py"
     hashes = code_hashes(config)

@@ -25,7 +25,8 @@ RUN = [
 ]  # fmt: skip
 MADE = {"Drawing-v0": Drawing, "Unseeded-v0": Unseeded, "Counting-v0": Counting}
 TASKS = [
-    "CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCarContinuous-v0", "Ant-v5", "Humanoid-v5", "Pusher-v5", "Drawing-v0",
+    "CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCarContinuous-v0", "Ant-v5", "Humanoid-v5", "Pusher-v5",
+    "Drawing-v0",
 ]  # fmt: skip
 
 
@@ -44,7 +45,9 @@ def run(env_id: str, seed: int, outputs: Path, *more: str) -> Config:
 
 def disturb() -> None:
     """The process's global generators are in another state."""
-    random.seed(), np.random.seed(), torch.seed()
+    random.seed()
+    np.random.seed()
+    torch.seed()
 
 
 def train_to_the_end(configs: list[Config]) -> list[Path]:
