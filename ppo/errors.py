@@ -44,7 +44,7 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 
-def printable(error: UserError) -> str:
+def printable(error: object) -> str:
     """A sentence as a line of a terminal: the values in it may have control characters."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error))
 
