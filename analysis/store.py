@@ -6,6 +6,7 @@ A published store is a folder with one compressed file per sweep.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,7 +103,7 @@ def list_runs(sweep: str, store: Path) -> list[RunRow]:
     path = store / "sweeps" / sweep / "runs.json"
     try:
         rows = read_rows(path)
-        if path.exists() and not rows:
+        if os.path.lexists(path) and not rows:
             raise ValueError("it is empty")
     except ValueError as error:
         raise UserError(

@@ -143,7 +143,8 @@ class Home:
     def jobs(self) -> dict[str, list[str]]:
         """Job id of the scheduler -> the runs (hashes) that it was submitted to train."""
         jobs = read_json(self.path / "jobs.json") or {}
-        return {job: runs for job, runs in jobs.items() if isinstance(runs, list)}
+        listed = {job: runs for job, runs in jobs.items() if isinstance(runs, list)}
+        return {job: [run for run in runs if isinstance(run, str)] for job, runs in listed.items()}
 
     def add_jobs(self, jobs: dict[str, list[str]]) -> None:
         """Record submitted jobs."""

@@ -129,11 +129,11 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 def open_regular(path: Path) -> io.FileIO:
     """A regular file, to be read; OSError for anything else in its place, and never a wait for a pipe's writer."""
-    file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
-    return file
+    return io.FileIO(descriptor)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ppo.config.files import dump
 from ppo.config.identity import run_hash, short
 from ppo.config.run import Config, to_mapping

@@ -107,10 +107,15 @@ def _read_status(folder: Path) -> tuple[dict[str, Any], str]:
     content = read_json(path)
     if content is None:
         return {}, "status.json cannot be read" if os.path.lexists(path) else ""
-    status = {k: value for k, value in content.items() if value is None or isinstance(value, KINDS.get(k, object))}
+    status = {k: value for k, value in content.items() if value is None or _fits(value, KINDS.get(k, object))}
     if status.get("state") not in tuple(State):
         return status, "status.json names no state"
     return status, ""
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type, and a number of a size that can be."""
+    return isinstance(value, kind) and (not isinstance(value, (int, float)) or abs(value) < 2**63)
 
 
 def foreign_config(folder: Path, status: Mapping[str, Any]) -> str:

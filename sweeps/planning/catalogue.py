@@ -16,6 +16,7 @@ from ppo.errors import UserError
 from ppo.runs.files import read_json, write_json
 from ppo.runs.finding import located
 from ppo.runs.provenance import PACKAGE
+from ppo.runs.results import DIGEST, digest_of, seal
 from ppo.runs.row import RunRow
 from ppo.runs.store import default_store, store_path
 from sweeps.home import Home
@@ -53,7 +54,7 @@ def catalogue(name: str, overrides: Sequence[str], only: Sequence[str]) -> Catal
         with suppress(OSError):  # a store that may only be read has no cache
             for old in path.parent.glob("catalogue-*.json"):
                 old.unlink(missing_ok=True)
-            write_json(path, {"rows": [row.to_json() for row in found.rows]})
+            write_json(path, seal({"rows": [row.to_json() for row in found.rows]}))
     return found
 
 
@@ -68,7 +69,8 @@ def store_of(overrides: Sequence[str]) -> Path:
 def _read(path: Path) -> list[RunRow]:
     """The rows of a cache; empty if it cannot be read."""
     try:
-        return [RunRow.from_json(row) for row in (read_json(path) or {})["rows"]]
+        content = read_json(path) or {}
+        return [RunRow.from_json(row) for row in content["rows"]] if digest_of(content) == content[DIGEST] else []
     except (LookupError, TypeError, ValueError):
         return []
 

@@ -63,7 +63,8 @@ def render(status: Status) -> RenderableType:
     headline = Text(f"{status.name}: {counted(len(status.rows), 'run')}: {counts}", style="bold")
     if status.driver:
         headline.append(f"  (run by process {status.driver.get('pid')} on {status.driver.get('host')})", style="")
-    parts = [headline, _settings(status), _running(status), _lost(status), _failed(status)]
+    parts = [headline, _settings(status), _running(status), _lost(status)]
+    parts += [_ended_badly(status, state) for state in (State.FAILED, State.DAMAGED)]
     return Group(*(part for part in parts if part))
 
 
@@ -109,17 +110,18 @@ def _lost(status: Status) -> Text | None:
     return Text("lost with " + ", ".join(f"job {job} ({ends[job]})" for job in sorted(ends))) if ends else None
 
 
-def _failed(status: Status) -> Table | None:
+def _ended_badly(status: Status, state: State) -> Table | None:
+    """The runs that have failed, or are damaged, with the reason."""
     pairs = zip(status.rows, status.standings, strict=True)
-    failed = [(row, found) for row, found in pairs if found.state == State.FAILED]
-    table = Table(title="Failed", title_justify="left", title_style="bold red", box=None, pad_edge=False)
+    failed = [(row, found) for row, found in pairs if found.state == state]
+    table = Table(title=state.capitalize(), title_justify="left", title_style="bold red", box=None, pad_edge=False)
     for name in ("run", "setting", "step", "cause", "folder"):
         table.add_column(name, overflow="fold")
     for row, found in failed[:MOST_ROWS]:
-        cause, folder = Text(str(found.status.get("error"))), Text(str(status.outputs / row.folder))
+        cause, folder = Text(str(found.error)), Text(str(status.outputs / row.folder))
         table.add_row(short(row.run), Text(row.label), str(found.step), cause, folder)
     if len(failed) > MOST_ROWS:
-        table.add_row("...", "", "", f"and {len(failed) - MOST_ROWS} more: ppo-sweeps ls state=failed", "")
+        table.add_row("...", "", "", f"and {len(failed) - MOST_ROWS} more: ppo-sweeps ls state={state}", "")
     return table if failed else None
 
 

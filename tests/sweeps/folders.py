@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ppo.config.run import to_mapping
+from ppo.runs.files import write_atomically
 from sweeps.__main__ import main
 from sweeps.planning.runs import Run, sweep_runs
 from sweeps.planning.spec import load
@@ -34,7 +35,7 @@ def write_status(folder: Path, state: str, **keys: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     status = {"state": state, "attempts": 1, "host": socket.gethostname(), "pid": os.getpid(), "step": 0}
     status |= {"total_steps": GOAL, "error": None, "slurm": None, "heartbeat": time.time(), "compiled": False}
-    (folder / "status.json").write_text(json.dumps(status | keys))
+    write_atomically(folder / "status.json", json.dumps(status | keys).encode())
 
 
 def write_done(folder: Path, score: float | None = 1.0, **keys: Any) -> None:
