@@ -134,18 +134,6 @@ def drive(env: GymnasiumLockStep, steps: int, seed: int, actors: int, lanes: int
     return [env.step(row.astype(np.float32).astype(np.float64)) for row in drawn.repeat(lanes, 1)]
 
 
-def seed_all(seed: int) -> None:
-    """The process's global generators."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-def states() -> tuple[Any, ...]:
-    """Of the process's global generators."""
-    return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index]
-
-
 def read_back(state: dict[str, Any]) -> dict[str, Any]:
     """What a checkpoint file gives back."""
     file = io.BytesIO()
@@ -292,37 +280,3 @@ def test_actions_that_are_no_float32_are_kept_whole() -> None:
     assert env.get_state(0)["episodes"][0]["actions"].tolist() == [[0.1]]
     other = made("Pendulum-v1")
     assert other.set_state(0, env.get_state(0)) is None
-
-
-# -- global generators -------------------------------------------------------------------------------------------------
-
-
-def test_an_environments_draws_from_global_generators_follow_from_its_runs_seed_alone() -> None:
-    alone = of_lane(drive(made("Drawing-v0", 1, 2), 50, 1, 2), 0)
-    for noise in range(2):
-        seed_all(noise)
-        packed = made("Drawing-v0", 3, 2)
-        assert of_lane(drive(packed, 50, 1, 2, lanes=3), 0) == alone
-    values = [value for step in alone for value in np.ravel(step[0])]
-    assert len(set(values)) == len(values)
-
-
-def test_the_processs_global_generators_are_as_they_were() -> None:
-    seed_all(3)
-    env = made("Drawing-v0", 2)
-    before = states()
-    drive(env, 20, 1, 1, lanes=2)
-    env.set_state(0, env.get_state(0))
-    env.close(0)
-    assert states() == before
-
-
-@pytest.mark.parametrize("env_id", [*TASKS, "MountainCar-v0", "Swimmer-v5", "Reacher-v5", "InvertedDoublePendulum-v5"])
-def test_gymnasiums_own_environments_leave_the_global_generators_alone(env_id: str) -> None:
-    env = gymnasium.make(env_id, disable_env_checker=True)
-    before = states()
-    for seed in range(3):
-        env.reset(seed=seed)
-        for _ in range(20):
-            env.step(env.action_space.sample())
-    assert states() == before
