@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,38 +94,47 @@ EXPECTED = {
     "RaisesAtTheEnd": done(),
     "CannotBeMade": failed("Bare"),
 }
-QUICK = tuple(EXPECTED)[2::5]  # a fifth of them
+ENDING = (  # kinds that end their process, or outlive its training: each pack has a process of its own
+    "OsExitZero", "OsExitTwo", "OsExitThree", "OsExitInterrupted", "Kill", "Segfault", "Abort", "SleepsOn", "Blocked",
+    "KeepsLock", "ForksAndStays", "Threads", "ClosesAll", "RemovesItsFolder", "LeaksFiles",
+)  # fmt: skip
+QUICK = ("OsExitZero", "Segfault", "Blocked", *(kind for kind in tuple(EXPECTED)[1::3] if kind not in ENDING))
 
 
 def attack(full: bool) -> Result:
-    """Train every kind in a pack of three, all in one sweep; look at the culprit and at its mates."""
+    """Train every kind in a pack of three; look at the culprit and at its mates."""
     kinds = tuple(EXPECTED) if full else QUICK
     assert set(EXPECTED) == set(KINDS)
     with tempfile.TemporaryDirectory() as name:
-        broke = _attack(Path(name), kinds)
+        broke = try_kinds(Path(name), kinds)
     return Result("hostile environments in packs of three", len(kinds), broke, "the mates have the bytes of alone")
 
 
-def _attack(folder: Path, kinds: tuple[str, ...]) -> list[str]:
-    alone, packed = (_declare(folder, name, ids) for name, ids in (("alone", ("Plain",)), ("hostile", kinds)))
-    sweep(folder, "alone", "launcher.pack_size=1", HOSTILE="")
-    culprits = {_kind(run): run for run in packed if run.config.seed == CULPRIT}
-    hashes = ",".join(run.hash for run in culprits.values())
-    output = sweep(folder, "hostile", "launcher.pack_size=3", HOSTILE=hashes, HOSTILE_STORE=str(folder / "hostile"))
+def try_kinds(folder: Path, kinds: Sequence[str]) -> list[str]:
+    """What broke, a line each."""
+    alone = _declare(folder, "alone", ["Plain"])
+    _start(folder, "alone", ["sweeps", "run"], ["launcher.pack_size=1"], HOSTILE="")
     expected = {run.config.seed: _bytes(run) for run in alone}
     broke = []
-    for kind in kinds:
-        broke += [f"{kind}: {text}" for text in [_culprit(culprits[kind], EXPECTED[kind])] if text]
-        mates = [run for run in packed if run.config.env == culprits[kind].config.env and run.config.seed in MATES]
-        for run in mates:
-            found, mate = standing(run.folder), f"{kind}: its mate of seed {run.config.seed}"
-            if found.state != State.DONE:
-                broke.append(f"{mate} is {found.state}: {found.status.get('error')}")
-            elif _bytes(run) != expected[run.config.seed]:
-                broke.append(f"{mate} has other bytes")
-    if os.environ.get("ATTACK_OUTPUT"):
-        print(output)
+    for name, program in (("ending", ["sweeps", "run"]), ("staying", ["tests.attack._together"])):
+        some = [kind for kind in kinds if (kind in ENDING) == (name == "ending")]
+        runs = _declare(folder, name, some)
+        hashes = ",".join(run.hash for run in runs if run.config.seed == CULPRIT)
+        rest = ["launcher.pack_size=3"] if name == "ending" else []
+        _start(folder, name, program, rest, HOSTILE=hashes, HOSTILE_STORE=str(folder / name))
+        broke += [text for run in runs if (text := _verdict(run, expected))]
     return broke
+
+
+def _verdict(run: Run, expected: Mapping[int, object]) -> str:
+    """What is wrong with how a run ended, if anything."""
+    kind, found = _kind(run), standing(run.folder)
+    if run.config.seed == CULPRIT:
+        return _culprit(kind, run, EXPECTED[kind])
+    mate = f"{kind}: its mate of seed {run.config.seed}"
+    if found.state != State.DONE:
+        return f"{mate} is {found.state}: {found.status.get('error')}"
+    return "" if _bytes(run) == expected[run.config.seed] else f"{mate} has other bytes"
 
 
 def _kind(run: Run) -> str:
@@ -135,26 +145,25 @@ def _bytes(run: Run) -> object:
     return next(iter(records(run.folder).values()), None)
 
 
-def _culprit(run: Run, expected: Expected) -> str:
-    """What is wrong with how the hostile run ended, if anything."""
+def _culprit(kind: str, run: Run, expected: Expected) -> str:
     found, log = standing(run.folder), run.folder / "log.txt"
-    text = str(found.status.get("error")) if expected.state == State.FAILED else log.read_text(errors="replace")
     if found.state != expected.state:
-        return f"it is {found.state}, not {expected.state}: {found.status.get('error')}"
-    return "" if expected.words in text else f"{expected.words!r} is not in {text[-300:]!r}"
+        return f"{kind}: it is {found.state}, not {expected.state}: {found.status.get('error')}"
+    text = str(found.status.get("error")) if expected.state == State.FAILED else log.read_text(errors="replace")
+    return "" if expected.words in text else f"{kind}: {expected.words!r} is not in {text[-300:]!r}"
 
 
-def _declare(folder: Path, name: str, kinds: tuple[str, ...]) -> list[Run]:
+def _declare(folder: Path, name: str, kinds: Sequence[str]) -> list[Run]:
     """Write a sweep file; its runs."""
     ids = [f"tests.attack._hostile_envs:{kind}-v0" for kind in kinds]
-    content = {"grid": {"env": ["gymnasium"], "env.id": ids, "seed": [0, 1, 2]}}
+    content = {"grid": {"env": ["gymnasium"], "env.id": ids, "seed": [*MATES, CULPRIT]}}
     (folder / f"{name}.yaml").write_text(json.dumps(content))
     return sweep_runs(load(str(folder / f"{name}.yaml")), [*SHAPE, f"outputs={folder / name}"])
 
 
-def sweep(folder: Path, name: str, *overrides: str, **variables: str) -> str:
-    """Run a sweep in a process of its own; what it prints."""
-    command = [sys.executable, "-m", "sweeps", "run", f"{name}.yaml", *SHAPE, f"outputs={folder / name}", *overrides]
+def _start(folder: Path, name: str, program: Sequence[str], rest: Sequence[str], **variables: str) -> None:
+    """Train a sweep's runs in other processes."""
+    command = [sys.executable, "-m", *program, f"{name}.yaml", *SHAPE, f"outputs={folder / name}", *rest]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **variables}
-    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace")
-    return ended.stdout + ended.stderr
+    with (folder / f"{name}.log").open("wb") as log:
+        subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
