@@ -31,6 +31,7 @@ A2C = ["algorithm=a2c", *TINY, "algorithm.num_actors=1", "algorithm.updates=1", 
 COMPILED = [*PPO, "compile=true", "total_steps=512"]
 MOST_LIVES = 200  # of one training: more means that it does not get on
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+MOST_BROKEN = 5  # trainings of one way, after which it is given up
 
 
 class Process(NamedTuple):
@@ -112,8 +113,8 @@ def torment(way: Way, place: Path, moments: random.Random) -> Lives:
         broke += [f"{way.name}, training {number}: {what}" for what in wrong]
         if not wrong and records(store) != expected:
             broke.append(f"{way.name}, training {number}: other bytes after {done} kills")
-        if number > MOST_LIVES:
-            return Lives(kills, [*broke, f"{way.name}: it ends before it can be killed"])
+        if number > MOST_LIVES or len(broke) >= MOST_BROKEN:
+            return Lives(kills, [*broke, f"{way.name}: given up after {number} trainings and {kills} kills"])
         shutil.rmtree(store)
     return Lives(kills, broke)
 
