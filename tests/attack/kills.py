@@ -126,8 +126,12 @@ def until_done(way: Way, store: Path, moments: random.Random, length: float, mos
         if way.fresh_cache and life % 2 == 0:  # every other life finds what a killed compiler has left
             shutil.rmtree(cache, ignore_errors=True)
         process = way.start(store, cache)
-        hit = kills < most and kill(process, moments.uniform(0.0, length), moments)
-        status = process.wait()
+        try:
+            hit = kills < most and kill(process, moments.uniform(0.0, length), moments)
+            status = process.wait()
+        except BaseException:  # we are interrupted ourselves: leave nothing behind
+            kill(process, 0.0, None)
+            raise
         kills += hit
         again = [name for name, mark in finished.items() if marks(store).get(name) != mark]
         if again:
@@ -140,12 +144,12 @@ def until_done(way: Way, store: Path, moments: random.Random, length: float, mos
     return Lives(kills, [f"not done after {MOST_LIVES} lives"])
 
 
-def kill(process: Process, moment: float, moments: random.Random) -> bool:
-    """Kill a training after so many seconds: all of it, its first process, or the others; whether it still lived."""
+def kill(process: Process, moment: float, moments: random.Random | None) -> bool:
+    """Kill a training after so many seconds: all of it, or by chance a part of its processes; whether it lived."""
     time.sleep(moment)
     pids = process.pids()
     hit = False
-    for pid in moments.choice((pids, pids[:1], pids[1:] or pids)):
+    for pid in moments.choice((pids, pids[:1], pids[1:] or pids)) if moments else pids:
         with suppress(ProcessLookupError):
             hit = hit or process_lives(pid)
             os.kill(pid, signal.SIGKILL)
