@@ -60,7 +60,7 @@ class Lives(NamedTuple):
 def attack(full: bool) -> Result:
     """Kill until each way has had its number of kills; each time that bytes differ is told."""
     kills, broke, moments = 0, [], random.Random(13)
-    with tempfile.TemporaryDirectory(prefix="kills-") as place, nursery() as ask:
+    with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as place, nursery() as ask:
         for way in ways(ask, Path(place), full):
             done, wrong = torment(way, Path(place) / way.name, moments)
             kills += done
@@ -100,7 +100,9 @@ def torment(way: Way, place: Path, moments: random.Random) -> Lives:
     """Train once undisturbed, then again and again with kills, each time to the end."""
     place.mkdir()
     began = time.monotonic()
-    status = way.start(place / "undisturbed", place / "cache").wait()
+    process = way.start(place / "undisturbed", place / "cache")
+    with taken_along(process):
+        status = process.wait()
     length, expected = time.monotonic() - began, records(place / "undisturbed")
     if status or not expected:
         return Lives(1, [f"{way.name}: undisturbed, it ends with status {status}: {tail(place / 'undisturbed')}"])
@@ -126,12 +128,9 @@ def until_done(way: Way, store: Path, moments: random.Random, length: float, mos
         if way.fresh_cache and life % 2 == 0:  # every other life finds what a killed compiler has left
             shutil.rmtree(cache, ignore_errors=True)
         process = way.start(store, cache)
-        try:
+        with taken_along(process):
             hit = kills < most and kill(process, moments.uniform(0.0, length), moments)
             status = process.wait()
-        except BaseException:  # we are interrupted ourselves: leave nothing behind
-            kill(process, 0.0, None)
-            raise
         kills += hit
         again = [name for name, mark in finished.items() if marks(store).get(name) != mark]
         if again:
@@ -142,6 +141,16 @@ def until_done(way: Way, store: Path, moments: random.Random, length: float, mos
         if status != -signal.SIGKILL:
             return Lives(kills, [f"ended with status {status}: {tail(store)}"])
     return Lives(kills, [f"not done after {MOST_LIVES} lives"])
+
+
+@contextmanager
+def taken_along(process: Process) -> Iterator[None]:
+    """While open, a training is killed if we are interrupted ourselves."""
+    try:
+        yield
+    except BaseException:
+        kill(process, 0.0, None)
+        raise
 
 
 def kill(process: Process, moment: float, moments: random.Random | None) -> bool:
@@ -221,6 +230,7 @@ def nursery() -> Iterator[Callable[[dict[str, Any]], int]]:
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | ENVIRONMENT,
+        start_new_session=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -234,5 +244,5 @@ def nursery() -> Iterator[Callable[[dict[str, Any]], int]]:
     try:
         yield ask
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # and whom it has forked
         process.wait()
