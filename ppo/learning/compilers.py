@@ -61,7 +61,7 @@ def _own_subprocess() -> ModuleType:
     for name in ("SubprocessError", "CalledProcessError", "TimeoutExpired"):
         setattr(module, name, getattr(subprocess, name))
 
-    class Shielded(module.Popen):  # type: ignore[misc]  # a class of a module made here
+    class Shielded(module.Popen):
         def __init__(self, *arguments: Any, **keys: Any) -> None:
             if _killed:
                 raise OSError("compilers were stopped")
@@ -73,7 +73,7 @@ def _own_subprocess() -> ModuleType:
             _running.add(self)
 
     module.Popen = Shielded
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 def with_descendants(pids: list[int]) -> list[int]:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ppo.config.identity import short
 from ppo.console import clock, count
+from ppo.runs.folder import HEARTBEAT_SECONDS
 from ppo.runs.row import RunRow
 from ppo.runs.states import Standing, State, standing
 from ppo.runs.words import counted
@@ -99,8 +100,13 @@ def _running(status: Status) -> Table | None:
         silent = time.time() - max(float(s.status.get("heartbeat") or 0) for s in standings)
         steps = f"{count(min(s.step for s in standings))} of {count(rows[0].goal)}"
         title = Text(title_of(rows))
-        table.add_row(title, str(len(indices)), steps, f"{clock(max(0.0, silent))} ago", Text(f"{pid} on {host}"))
+        table.add_row(title, str(len(indices)), steps, _ago(silent), Text(f"{pid} on {host}"))
     return table if packs else None
+
+
+def _ago(seconds: float) -> str:
+    """How long ago something was; ahead where the clock of another machine is, by more than the time between beats."""
+    return f"{clock(max(0.0, seconds))} ago" if seconds > -HEARTBEAT_SECONDS else f"{clock(-seconds)} ahead"
 
 
 def _lost(status: Status) -> Text | None:

@@ -31,6 +31,7 @@ A2C = ["algorithm=a2c", *TINY, "algorithm.num_actors=1", "algorithm.updates=1", 
 COMPILED = [*PPO, "compile=true", "total_steps=512"]
 MOST_LIVES = 200  # of one training: more means that it does not get on
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+MOST_BROKEN = 5  # trainings of one way, after which it is given up
 
 
 class Process(NamedTuple):
@@ -59,7 +60,7 @@ class Lives(NamedTuple):
 def attack(full: bool) -> Result:
     """Kill until each way has had its number of kills; each time that bytes differ is told."""
     kills, broke, moments = 0, [], random.Random(13)
-    with tempfile.TemporaryDirectory(prefix="kills-") as place, nursery() as ask:
+    with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as place, nursery() as ask:
         for way in ways(ask, Path(place), full):
             done, wrong = torment(way, Path(place) / way.name, moments)
             kills += done
@@ -99,7 +100,9 @@ def torment(way: Way, place: Path, moments: random.Random) -> Lives:
     """Train once undisturbed, then again and again with kills, each time to the end."""
     place.mkdir()
     began = time.monotonic()
-    status = way.start(place / "undisturbed", place / "cache").wait()
+    process = way.start(place / "undisturbed", place / "cache")
+    with taken_along(process):
+        status = process.wait()
     length, expected = time.monotonic() - began, records(place / "undisturbed")
     if status or not expected:
         return Lives(1, [f"{way.name}: undisturbed, it ends with status {status}: {tail(place / 'undisturbed')}"])
@@ -112,8 +115,8 @@ def torment(way: Way, place: Path, moments: random.Random) -> Lives:
         broke += [f"{way.name}, training {number}: {what}" for what in wrong]
         if not wrong and records(store) != expected:
             broke.append(f"{way.name}, training {number}: other bytes after {done} kills")
-        if number > MOST_LIVES:
-            return Lives(kills, [*broke, f"{way.name}: it ends before it can be killed"])
+        if number > MOST_LIVES or len(broke) >= MOST_BROKEN:
+            return Lives(kills, [*broke, f"{way.name}: given up after {number} trainings and {kills} kills"])
         shutil.rmtree(store)
     return Lives(kills, broke)
 
@@ -125,8 +128,9 @@ def until_done(way: Way, store: Path, moments: random.Random, length: float, mos
         if way.fresh_cache and life % 2 == 0:  # every other life finds what a killed compiler has left
             shutil.rmtree(cache, ignore_errors=True)
         process = way.start(store, cache)
-        hit = kills < most and kill(process, moments.uniform(0.0, length), moments)
-        status = process.wait()
+        with taken_along(process):
+            hit = kills < most and kill(process, moments.uniform(0.0, length), moments)
+            status = process.wait()
         kills += hit
         again = [name for name, mark in finished.items() if marks(store).get(name) != mark]
         if again:
@@ -139,12 +143,22 @@ def until_done(way: Way, store: Path, moments: random.Random, length: float, mos
     return Lives(kills, [f"not done after {MOST_LIVES} lives"])
 
 
-def kill(process: Process, moment: float, moments: random.Random) -> bool:
-    """Kill a training after so many seconds: all of it, its first process, or the others; whether it still lived."""
+@contextmanager
+def taken_along(process: Process) -> Iterator[None]:
+    """While open, a training is killed if we are interrupted ourselves."""
+    try:
+        yield
+    except BaseException:
+        kill(process, 0.0, None)
+        raise
+
+
+def kill(process: Process, moment: float, moments: random.Random | None) -> bool:
+    """Kill a training after so many seconds: all of it, or by chance a part of its processes; whether it lived."""
     time.sleep(moment)
     pids = process.pids()
     hit = False
-    for pid in moments.choice((pids, pids[:1], pids[1:] or pids)):
+    for pid in moments.choice((pids, pids[:1], pids[1:] or pids)) if moments else pids:
         with suppress(ProcessLookupError):
             hit = hit or process_lives(pid)
             os.kill(pid, signal.SIGKILL)
@@ -216,6 +230,7 @@ def nursery() -> Iterator[Callable[[dict[str, Any]], int]]:
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | ENVIRONMENT,
+        start_new_session=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -229,5 +244,5 @@ def nursery() -> Iterator[Callable[[dict[str, Any]], int]]:
     try:
         yield ask
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # and whom it has forked
         process.wait()

@@ -87,6 +87,13 @@ def test_who_drives_the_sweep_is_shown(tmp_path: Path, runs: list[Run]) -> None:
     assert picture.splitlines()[0].endswith(f"(run by process 77 on {ELSEWHERE})")
 
 
+def test_a_heartbeat_from_the_future_is_shown_as_such(tmp_path: Path, runs: list[Run]) -> None:
+    write_status(runs[0].folder, "running", host=ELSEWHERE, pid=7, heartbeat=time.time() + 86_400)
+    picture = drawn(look(runs, tmp_path))
+    assert " ahead " in picture
+    assert "unknown" in picture, "and proves nothing"
+
+
 def test_a_process_in_training_is_a_row_with_the_least_step_of_its_runs(tmp_path: Path, runs: list[Run]) -> None:
     for i, step in enumerate((128, 64, 192)):
         write_status(runs[i].folder, "running", step=step, host=ELSEWHERE, pid=7, heartbeat=time.time() - 62 - i)
