@@ -10,11 +10,9 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-import yaml
-
 from ppo.errors import UserError, one_line
-from ppo.runs.configs import Loader
-from ppo.runs.files import open_regular, read_bytes
+from ppo.runs.configs import read_config
+from ppo.runs.files import open_regular
 from ppo.runs.results import DIGEST, read_result
 
 CURVE_POINTS = 200  # of a thinned learning curve
@@ -63,7 +61,7 @@ def read_run(folder: Path) -> Record:
     if result is None:
         raise UserError(f"{folder / 'result.json'} cannot be read: is the run done?")
     try:
-        config = yaml.load(read_bytes(folder / "config.yaml"), Loader)
+        config = read_config(folder / "config.yaml")
         episodes = _columns(folder / "episodes.csv", {"step": int, "return": float})
         updates = _columns(folder / "updates.csv", NEEDED, OPTIONAL)
         before = [0, *(step for step, *_ in updates)]
@@ -72,7 +70,7 @@ def read_run(folder: Path) -> Record:
         curve, line = thin(episodes, result["steps"]), folder / "interpolation.csv"
         interpolation = [list(row) for row in _columns(line, dict.fromkeys(LINE, float))] if line.exists() else None
         return _checked(Record(config, result, seconds, mean_return, curve, _drift(updates), interpolation))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, ZeroDivisionError) as error:
+    except (OSError, UnicodeDecodeError, LookupError, TypeError, ZeroDivisionError) as error:
         raise UserError(f"{folder} cannot be read as a finished run ({one_line(error)}).") from None
 
 

@@ -16,10 +16,15 @@ from ppo.runs.files import read_bytes
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 
 
+LARGEST, MOST_NESTED = 1 << 18, 500  # bytes; marks that may each begin a level, of which too many overflow C's stack
+
+
 def read_config(path: Path) -> Any:
     """What a config says; None if it cannot be read."""
     try:
-        return yaml.load(read_bytes(path), Loader)
+        content = read_bytes(path)
+        marks = sum(map(content.count, (b"[", b"{", b"- ", b"-\t", b"? ", b"?\t")))
+        return None if len(content) > LARGEST or marks > MOST_NESTED else yaml.load(content, Loader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
 
