@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ppo.config import choices
@@ -46,7 +46,8 @@ class Atari(Suite):
 
     def origins(self) -> tuple[Origin, ...]:
         """The emulator and the games."""
-        return (Origin("ale_py", None, "ale-py", version("ale-py")),)
+        installed = next((found.version for found in distributions(name="ale-py")), None)
+        return (Origin("ale_py", None, "ale-py", installed),)
 
     def discrete(self) -> bool:
         """A joystick has a few positions."""

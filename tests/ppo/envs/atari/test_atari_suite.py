@@ -147,9 +147,9 @@ def test_the_collector_writes_down_whole_games() -> None:
 
 @pytest.mark.parametrize("sticky", [0.0, 0.25])
 def test_a_lane_plays_the_same_alone_and_in_a_pack(sticky: float) -> None:
-    pack, alone = made("breakout", 3, 2, sticky=sticky), made("breakout", 1, 2, sticky=sticky)
+    pack, alone = made("breakout", 3, sticky=sticky), made("breakout", 1, sticky=sticky)
     assert pack.reset()[0].tobytes() == alone.reset()[0].tobytes()
-    for action in choices_for(pack, 80, 3, 2):
+    for action in choices_for(pack, 80, 3):
         ours, theirs = pack.step(action), alone.step(action[:1])
         for (name, rows), expected in zip(ours.arrays.items(), theirs.arrays.values(), strict=True):
             assert rows[:1].tobytes() == expected.tobytes(), name
@@ -215,25 +215,24 @@ def test_the_marker_names_the_lane_that_is_stepped(monkeypatch: pytest.MonkeyPat
 
 def assert_restored(game: str, before: int, after: int, **keys: Any) -> None:
     """A lane goes on with the same bits in another place of another pack, from a state that went through a file."""
-    env, other = made(game, 2, 2, **keys), made(game, 3, 2, **keys)
+    env, other = made(game, 1, 2, **keys), made(game, 2, 2, **keys)
     env.reset()
     other.reset()
-    actions = choices_for(env, before + after, 2, 2)
+    actions = choices_for(env, before + after, 1, 2)
     for action in actions[:before]:
         env.step(action)
-    assert other.set_state(2, through_a_file(env.get_state(1))) is None
+    assert other.set_state(1, through_a_file(env.get_state(0))) is None
     assert other.inexact == {}
-    ended = []
     for action in actions[before:]:
-        expected, step = env.step(action), other.step(action[[0, 0, 1]])
+        expected, step = env.step(action), other.step(action[[0, 0]])
         for (name, rows), theirs in zip(step.arrays.items(), expected.arrays.values(), strict=True):
-            assert rows[2].tobytes() == theirs[1].tobytes(), name
-        ended += [g[1:] == h[1:] for g, h in zip(_of(step, 2), _of(expected, 1), strict=True)]
-    assert all(ended)
+            assert rows[1].tobytes() == theirs[0].tobytes(), name
+        assert _of(step, 1) == _of(expected, 0)
 
 
 def _of(step: Step, lane: int) -> list[Any]:
-    return [game for game in step.ended or () if game.lane == lane]
+    """Actor, score and length of the games that a lane finished."""
+    return [game[1:] for game in step.ended or () if game.lane == lane]
 
 
 @pytest.mark.parametrize("game", FEW)
@@ -242,8 +241,7 @@ def test_a_restored_state_continues_bit_for_bit(game: str) -> None:
 
 
 def test_a_restored_state_of_sticky_actions_continues_bit_for_bit() -> None:
-    for before in (1, 2, 3):
-        assert_restored("seaquest", before, 20, sticky=0.9)
+    assert_restored("seaquest", 40, 20, sticky=0.9)  # past the first second, in which nothing can be steered
 
 
 @pytest.mark.slow
@@ -265,8 +263,7 @@ CHILD = """
 import sys, torch, numpy as np
 from tests.ppo.envs.atari.made import choices_for, made
 for game in sys.argv[2:]:
-    env = made(game)
-    env.reset()
+    env = made(game)  # whose emulator has never acted
     env.set_state(0, torch.load(f"{sys.argv[1]}/{game}.pt", weights_only=True))
     steps = [env.step(action).arrays for action in choices_for(env, 100)[50:]]
     torch.save([{k: torch.from_numpy(v) for k, v in step.items()} for step in steps], f"{sys.argv[1]}/{game}.steps")

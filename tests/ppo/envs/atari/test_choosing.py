@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,12 @@ def test_without_ale_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         "env=atari is invalid: expected the extra that it needs: pip install 'ppo-sweeps[atari]'."
     )
     assert compose(RUN).env.id == "pong"  # what others trained can be read without it
+
+
+def test_what_a_run_depends_on_is_the_emulators_version_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [(o.package, o.version) for o in task("pong").origins()] == [("ale-py", version("ale-py"))]
+    monkeypatch.setattr("ppo.envs.atari.schema.distributions", lambda name: iter(()))
+    assert [(o.package, o.version) for o in task("pong").origins()] == [("ale-py", None)]
 
 
 def test_games_are_listed_without_torch_and_ale_py() -> None:
