@@ -20,6 +20,7 @@ from analysis.output import Output
 from ppo.errors import UserError, invalid
 from ppo.runs.arguments import Parser
 from ppo.runs.exits import Exit, exit_status
+from ppo.runs.sweep_names import named
 
 EXAMPLES = """examples:
   ppo-analysis table1                            normalised scores beside the paper's
@@ -49,14 +50,16 @@ def _run(arguments: Sequence[str]) -> Exit:
         raise UserError(f"{unknown[0]} is invalid: expected outputs=FOLDER.")
     if unknown:
         options.parser.refuse(unknown)
-    output = Output(getattr(options, "out", None), as_json=options.json)
+    usual, asked = options.command.sweep, getattr(options, "sweep", None)
+    other = named(asked) if usual and asked != usual else ""  # two sweeps do not overwrite each other's files
+    output = Output(getattr(options, "out", None), as_json=options.json, sweep=other)
     try:
         options.command.run(Call(options, _store(stores[-1] if stores else None), output))
         output.close()
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be written: {error.strerror}.") from None
+        raise UserError(f"{error.filename or 'the output'} cannot be written: {error.strerror}.") from None
     return Exit.DONE
 
 

@@ -25,16 +25,18 @@ def _check_folder(out: Path) -> None:
 class Output:
     """Shows tables and figures, and writes them to a folder if there is one."""
 
-    def __init__(self, out: Path | None, *, as_json: bool) -> None:
+    def __init__(self, out: Path | None, *, as_json: bool, sweep: str = "") -> None:
+        """`sweep`: whose results they are, in the names of files, where it is not the command's usual one."""
         if out is not None:
             _check_folder(out)
-        self.out, self.as_json = out, as_json
+        self.out, self.as_json, self.suffix = out, as_json, f"-{sweep}" if sweep else ""
         self._tables: list[dict[str, Any]] = []
         self._written: list[str] = []
         self._facts: dict[str, Any] = {}
 
     def table(self, table: writers.Table, name: str) -> None:
         """Show a table, and write it in every format."""
+        name += self.suffix
         if self.as_json:
             self._tables.append({"name": name, **writers.to_json(table)})
         else:
@@ -49,7 +51,7 @@ class Output:
     def figure(self, figure: Figure, name: str, folder: Path | None = None) -> None:
         """Write a figure in every format, if there is a folder for it."""
         if (out := folder or self.out) is not None:
-            self.written(drawing.save(figure, out, name))
+            self.written(drawing.save(figure, out, f"{name}{self.suffix}"))
 
     def written(self, paths: list[Path]) -> None:
         """Say which files were written."""

@@ -7,11 +7,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-import yaml
-
 from analysis.store import Runs, stores
 from ppo.config.groups import CONF
 from ppo.runs import published
+from ppo.runs.configs import read_config
 from ppo.runs.files import read_bytes
 from ppo.runs.finding import run_folders
 from ppo.runs.states import standing
@@ -117,10 +116,7 @@ def _random_run(result: Mapping[str, Any], config: Any, tasks: Tasks) -> Iterato
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:
-    try:
-        config = yaml.safe_load(read_bytes(path))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        return {}
+    config = read_config(path)
     return config if isinstance(config, Mapping) else {}
 
 

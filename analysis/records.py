@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-import yaml
-
 from ppo.errors import UserError, one_line
-from ppo.runs.states import read_result
+from ppo.runs.configs import read_config
+from ppo.runs.files import open_regular
+from ppo.runs.results import DIGEST, read_result
 
 CURVE_POINTS = 200  # of a thinned learning curve
 NEUTRAL = {"outputs": "outputs", "run_dir": None}  # replace the folders of the machine that trained a published run
@@ -60,7 +61,7 @@ def read_run(folder: Path) -> Record:
     if result is None:
         raise UserError(f"{folder / 'result.json'} cannot be read: is the run done?")
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        config = read_config(folder / "config.yaml")
         episodes = _columns(folder / "episodes.csv", {"step": int, "return": float})
         updates = _columns(folder / "updates.csv", NEEDED, OPTIONAL)
         before = [0, *(step for step, *_ in updates)]
@@ -69,7 +70,7 @@ def read_run(folder: Path) -> Record:
         curve, line = thin(episodes, result["steps"]), folder / "interpolation.csv"
         interpolation = [list(row) for row in _columns(line, dict.fromkeys(LINE, float))] if line.exists() else None
         return _checked(Record(config, result, seconds, mean_return, curve, _drift(updates), interpolation))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, LookupError, TypeError, ZeroDivisionError) as error:
+    except (OSError, UnicodeDecodeError, LookupError, TypeError, ZeroDivisionError) as error:
         raise UserError(f"{folder} cannot be read as a finished run ({one_line(error)}).") from None
 
 
@@ -93,7 +94,7 @@ def _drift(updates: list[tuple[Any, ...]]) -> Drift:
 def _columns(path: Path, needed: dict[str, type], optional: Mapping[str, type] | None = None) -> list[tuple[Any, ...]]:
     """Some columns of a csv file, converted; NaN for optional ones that it does not have."""
     rows = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with io.TextIOWrapper(io.BufferedReader(open_regular(path)), "utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         kinds = needed | {name: kind for name, kind in (optional or {}).items() if name in (reader.fieldnames or ())}
         for number, row in enumerate(reader, start=2):
@@ -124,7 +125,7 @@ def _checked(record: Record) -> Record:
 def to_published(record: Record) -> dict[str, Any]:
     """A record as it is published: without the folder and the machine of the run, curves to six digits."""
     published = {
-        "result": {key: value for key, value in record.result.items() if key != "host"},
+        "result": {key: value for key, value in record.result.items() if key not in ("host", DIGEST)},
         "config": {key: NEUTRAL.get(key, value) for key, value in record.config.items()},
         "seconds": round(record.seconds, 1),
         "mean_return": None if math.isnan(record.mean_return) else record.mean_return,

@@ -6,13 +6,15 @@ A published store is a folder with one compressed file per sweep.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from analysis.grouping import by_label, distinct
+from analysis.grouping import distinct
+from analysis.notes import find_faults
 from analysis.records import Record, from_published, read_run
 from ppo.config.identity import short
 from ppo.errors import UserError, did_you_mean
@@ -26,7 +28,12 @@ CHECKOUT = Path(__file__).resolve().parents[1] / "outputs" / "published"
 INSTALLED = Path(__file__).resolve().parent / "published"  # where a wheel has its copy
 COLUMNS = (
     "label", "env", "suite", "setting", "setting_hash", "seed", "run", "state", "algorithm", "score", "mean_return",
-    "episodes", "steps", "seconds", "compiled", "mixed_modes", "code", "commit", "folder",
+    "episodes", "steps", "seconds", "compiled", "mixed_modes", "skipped", "resumes", "code", "commit", "damage",
+    "folder",
+)  # fmt: skip
+OF_RESULT = (
+    "suite", "algorithm", "score", "episodes", "steps", "seconds", "compiled", "mixed_modes", "skipped", "resumes",
+    "code", "commit",
 )  # fmt: skip
 
 
@@ -96,7 +103,7 @@ def list_runs(sweep: str, store: Path) -> list[RunRow]:
     path = store / "sweeps" / sweep / "runs.json"
     try:
         rows = read_rows(path)
-        if path.exists() and not rows:
+        if os.path.lexists(path) and not rows:
             raise ValueError("it is empty")
     except ValueError as error:
         raise UserError(
@@ -112,7 +119,7 @@ def _from_folders(sweep: str, store: Path, listed: list[RunRow]) -> Runs:
     folders, rows = {row.run: store / row.folder for row in listed}, []
     for row in listed:
         found = standing(folders[row.run])
-        rows.append(_row(row, found.state, found.result))
+        rows.append(_row(row, found.state, found.result) | {"damage": found.damage})
     return make_runs(sweep, store, rows, lambda run: read_run(folders[run]))
 
 
@@ -121,30 +128,24 @@ def _from_published(sweep: str, path: Path) -> Runs:
         content = published.read(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{error}.") from None
-    records = {run: from_published(values, f"run {short(run)} of {path}") for run, values in content.records.items()}
+    records, damage = {}, dict(content.damage)
+    for run, values in content.records.items():
+        try:
+            records[run] = from_published(values, f"run {short(run)} of {path}")
+        except UserError as error:
+            damage[run] = str(error)
     rows = []
     for row in content.runs:
-        record = records.get(row.run)
-        values = _row(row, State.DONE if record else State.NEW, record.result if record else {})
+        record, why = records.get(row.run), damage.get(row.run, "")
+        state = State.DONE if record else State.DAMAGED if why else State.NEW
+        values = _row(row, state, record.result if record else {}) | {"damage": why}
         rows.append(values | ({"mean_return": record.mean_return} if record else {}))
     return make_runs(sweep, path, rows, records.__getitem__, [f"Source: published records ({path.name})."])
 
 
 def _row(row: RunRow, state: State, result: Mapping[str, Any]) -> dict[str, Any]:
-    of_result = (
-        "suite",
-        "algorithm",
-        "score",
-        "episodes",
-        "steps",
-        "seconds",
-        "compiled",
-        "mixed_modes",
-        "code",
-        "commit",
-    )
     values = {key: value for key, value in row._asdict().items() if key in COLUMNS}
-    return values | {key: result.get(key) for key in of_result} | {"state": str(state)}
+    return values | {key: result.get(key) for key in OF_RESULT} | {"state": str(state)}
 
 
 def make_runs(
@@ -162,44 +163,4 @@ def make_runs(
             f"sweep {sweep} lists several runs of {first.label} on {first.env} with seed {first.seed}: "
             f"{how_to_train(sweep)} writes its list again."
         )
-    return Runs(sweep, source, frame, (*find_faults(frame), *notes), read)
-
-
-# -- notes -------------------------------------------------------------------------------------------------------------
-
-
-def find_faults(frame: pd.DataFrame) -> list[str]:
-    """What is incomplete or mixed, in sentences."""
-    notes = []
-    done = frame[frame.state == State.DONE]
-    missing = frame[frame.state != State.DONE]
-    if len(missing):
-        states = ", ".join(f"{count} {state}" for state, count in missing.state.value_counts().sort_index().items())
-        notes.append(f"Incomplete: {len(done)} of {len(frame)} runs are done ({states}).")
-    if unscored := int(done.score.isna().sum()):
-        notes.append(f"No score: {unscored} runs completed no episode.")
-    return [*notes, *_mixed_code(done), *_mixed_modes(done)]
-
-
-def _mixed_code(done: pd.DataFrame) -> list[str]:
-    """Parts of the training code of which there are several versions among these runs."""
-    versions: dict[str, set[str]] = {}
-    for code in done.code:
-        for part, digest in (code if isinstance(code, Mapping) else {"all": "unknown"}).items():
-            versions.setdefault(part, set()).add(str(digest))
-    mixed = [f"{part}: {', '.join(sorted(found))}" for part, found in sorted(versions.items()) if len(found) > 1]
-    if "all" in versions and len(versions) > 1:
-        mixed.append("some recorded one hash for all code, others one for each part")
-    return [f"Mixed code: these runs were trained by several versions of it ({'; '.join(mixed)})."] if mixed else []
-
-
-def _mixed_modes(done: pd.DataFrame) -> list[str]:
-    """Settings of which some runs, or parts of a run, were compiled and others not: last digits may differ."""
-    modes = by_label(done.dropna(subset="compiled")).compiled.nunique()
-    mixed = [str(label) for label in modes[modes > 1].index]
-    notes = [f"Mixed modes: some runs were compiled, others were not ({'; '.join(mixed)})."] if mixed else []
-    changed = done[done.mixed_modes.eq(True)]
-    if len(changed):
-        labels = "; ".join(map(str, changed.label.unique()))
-        notes.append(f"Mixed modes: {len(changed)} runs went on in another mode than they were begun in ({labels}).")
-    return notes
+    return Runs(sweep, source, frame, (*find_faults(sweep, frame), *notes), read)

@@ -10,6 +10,8 @@ import torch
 
 from ppo.data import Bools, Episode, Length, Obs, Rollout, RolloutSpec
 from ppo.envs.base import Game, LockStep, Step
+from ppo.learning import faults
+from ppo.learning.faults import Fault
 from ppo.learning.filters import ObsFilter
 from ppo.networks.acting import Actor
 from ppo.streams import Streams
@@ -43,6 +45,8 @@ class Collector:
         if self.obs.dtype == np.uint8:
             rollout = rollout._replace(obs=self._room(rollout.obs))
         taken = np.zeros(awake.shape, dtype=np.int64)
+        found: dict[int, Fault] = {}  # in last observations
+        most = faults.LARGEST[obs_filter.filtering]
         for t in range(horizon):
             rollout.obs[:, t] = self.obs
             actions[:, t] = action = actor(obs_filter(self.obs), noise[:, t])
@@ -51,6 +55,8 @@ class Collector:
             _record(rollout, t, step, awake)
             over = self._count(step, awake)
             now = steps + taken.sum(1)
+            if over.any():
+                found = faults.find_last(step.final_obs, over, taken.sum(1), most) | found
             if step.ended is not None:
                 _add_games(rollout.episodes, step.ended, awake, now)
             elif over.any():
@@ -65,7 +71,8 @@ class Collector:
         if rollout.stepped is not None:
             _blank(rollout, rested=~rollout.stepped)
             self.env.set_active(self.active)
-        return rollout._replace(taken=taken.sum(1))
+        rollout = rollout._replace(taken=taken.sum(1))
+        return rollout._replace(faults=faults.first(found, faults.find(rollout, most)))
 
     def _room(self, obs: Obs) -> Obs:
         """The frames of the last rollout to be written over, if they have this shape: new pages cost time."""
@@ -140,14 +147,3 @@ def _blank(rollout: Rollout, *, rested: Bools) -> None:
     for array in [*arrays, *([] if rollout.final_obs is None else [rollout.final_obs])]:
         array[rested] = 0
 
-
-def not_finite(rollout: Rollout) -> dict[int, int]:
-    """The lanes in which a reward or observation is not finite, and after how many steps of theirs."""
-    finite = np.asarray(np.isfinite(rollout.reward).all(-1))  # [L, T]
-    if np.issubdtype(rollout.obs.dtype, np.floating):
-        finite &= np.isfinite(rollout.obs[:, 1:]).all(axis=tuple(range(2, rollout.obs.ndim)))
-    if finite.all():
-        return {}
-    counted = np.ones_like(rollout.reward, dtype=bool) if rollout.stepped is None else rollout.stepped
-    lanes = np.flatnonzero(~finite.all(1)).tolist()
-    return {lane: int(counted[lane, : np.argmin(finite[lane]) + 1].sum()) for lane in lanes}

@@ -102,7 +102,7 @@ class LiveLine:
 class PlainLine:
     """Log records, level info: the first status, one about every minute, and the last.
 
-    The command line shows them; the workers of a sweep do not, since the sweep shows them all.
+    The command line shows them, and a worker's log has them.
     """
 
     def __init__(self, title: str, clock: Callable[[], float]) -> None:
@@ -117,7 +117,7 @@ class PlainLine:
 
     def close(self) -> None:
         if self.unprinted:
-            log.info("%s  %s: %s", time.strftime("%H:%M:%S"), self.title, self.unprinted.strip())
+            log.info("%s: %s", self.title, self.unprinted.strip())
         self.unprinted = ""
 
 
@@ -127,16 +127,25 @@ def _is_terminal() -> bool:
 
 
 class StderrHandler(logging.Handler):
-    """Writes log records to whatever stderr is at the time: above the live line while there is one."""
+    """Writes log records to whatever stderr is at the time: above the live line while there is one.
+
+    Lines of progress begin with the time.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(f"{self.format(record)}\n")
+        when = time.strftime("%H:%M:%S  ") if record.levelno == logging.INFO else ""
+        sys.stderr.write(f"{when}{self.format(record)}\n")
         sys.stderr.flush()
 
 
 def log_to_stderr() -> None:
     """Show warnings, and the plain lines of progress."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
+    show_progress()
+
+
+def show_progress() -> None:
+    """Let the plain lines of progress through to wherever this process logs."""
     log.setLevel(logging.INFO)
 
 

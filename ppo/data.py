@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ppo.config.run import Config
+    from ppo.learning.faults import Fault
     from ppo.networks.flat import FlatNetwork
     from ppo.streams import Streams
 
@@ -72,6 +74,7 @@ class Rollout(NamedTuple):
     stepped: Bools | None  # [L, T, N] whether the actor did; None: all did
     taken: NDArray[np.int64]  # [L] environment steps
     episodes: list[list[Episode]]  # per lane, in order of time
+    faults: Mapping[int, Fault] = MappingProxyType({})  # lane -> the first number that training cannot go on with
 
     @property
     def flat_obs(self) -> Obs:

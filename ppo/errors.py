@@ -59,7 +59,7 @@ def type_name(value: object) -> str:
     return text_of(type.__dict__["__name__"].__get__(type(value)), 100)
 
 
-def printable(error: UserError) -> str:
+def printable(error: object) -> str:
     """A sentence as a line of a terminal: the values in it may have control characters."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(error))
 

@@ -76,7 +76,7 @@ def _largest(config: Config) -> str:
     horizon = getattr(config.algorithm, "horizon", None)
     if key == "algorithm.num_actors" or horizon is None:
         return f"algorithm.num_actors={config.algorithm.num_actors}"
-    return f"algorithm.horizon={horizon}"
+    return f"algorithm.horizon={horizon} with num_actors={config.algorithm.num_actors}"
 
 
 @lru_cache

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ppo.collect import Collector, not_finite
+from ppo.collect import Collector
 from ppo.config.run import Config
 from ppo.data import Columns, Episode, Moment, PackSpec, Rollout, Table
 from ppo.envs.base import Marker
+from ppo.envs.foreign import Foreign
 from ppo.learning.filters import ObsFilter
 from ppo.networks.flat import FlatNetwork, Head
 from ppo.policy import Policy
@@ -49,6 +50,7 @@ class Pack:
         self.configs, self.algorithm = configs, first.algorithm
         self.streams = [make_streams(c.seed, self.algorithm.num_actors) for c in configs]
         self.env = first.env.make([s.envs for s in self.streams], marker)
+        self.foreign: Foreign | None = getattr(self.env, "foreign", None)
         network = FlatNetwork(self.env.spec, first.network, Head(self.algorithm.policy_scale, self.algorithm.log_std))
         theta = network.stack([network.init(_torch_generator(s.init)) for s in self.streams])
         self.obs_filter = ObsFilter(len(configs), self.env.spec.obs, self.algorithm.filtering)
@@ -67,11 +69,17 @@ class Pack:
 
     def iterate(self) -> Iteration:
         """One iteration of Algorithm 1, of as many rollouts as its algorithm wants."""
+        if self.foreign is not None:
+            self.foreign.refresh()
         lanes = range(len(self.steps))
         result = Iteration([[] for _ in lanes], [], self.algorithm.summed, [{} for _ in lanes], {})
         for _ in range(self.learner.rollout.updates):
             self._advance(result)
         self.iterations += self.active
+        for lane in self.lanes:
+            if self.algorithm.stuck(result.row(lane)):
+                reason = f"every gradient step of iteration {self.iterations[lane]} was skipped"
+                result.failures.setdefault(lane, FloatingPointError(f"{reason}: the gradient was not finite"))
         result.failures.update(self.env.failures)
         return result
 
@@ -94,20 +102,13 @@ class Pack:
             result.artefacts[lane].update(self.learner.artefacts(lane))
             self.num_episodes[lane] += len(episodes)
             self.recent[lane].extend(e.ret for e in episodes)
-        for lane, step in not_finite(rollout).items():
-            at = int(self.steps[lane]) + step
-            error = FloatingPointError(f"a reward or observation is not finite at step {at}")
-            result.failures.setdefault(lane, error)
+        for lane, fault in rollout.faults.items():
+            result.failures.setdefault(lane, fault.error(int(self.steps[lane])))
 
     @property
     def lanes(self) -> list[int]:
         """The lanes still in training."""
         return [int(lane) for lane in np.flatnonzero(self.active)]
-
-    @property
-    def restores_exactly(self) -> bool:
-        """Whether a lane put to a saved state continues with the same bits."""
-        return self.env.restores_exactly
 
     def policy(self, lane: int, **facts: Any) -> Policy:
         """What one run has learned, with facts about it for whoever uses it."""
@@ -118,6 +119,12 @@ class Pack:
         """Stop training a lane: it is done or cannot go on."""
         self.active[lane] = False
         self.collector.set_active(self.active)
+        self.env.close(lane)
+
+    def close(self) -> None:
+        """Let go of what the environments hold: nothing is trained any more."""
+        for lane in range(len(self.streams)):
+            self.env.close(lane)
 
     def score(self, lane: int) -> float:
         """Mean raw return of the last 100 completed episodes; NaN before the first."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ import torch
 from ppo import policy
 from ppo.config.identity import run_hash, setting_hash
 from ppo.config.naming import setting_name
-from ppo.config.run import Config
 from ppo.console import Progress
+from ppo.envs.watchdog import watching
 from ppo.pack import Iteration, Pack
-from ppo.runs.folder import RunFolder
 from ppo.runs.marker import make_marker
+from ppo.runs.member import Member, fail, open_all
 from ppo.runs.provenance import code_diff, differences, numerical, provenance
 
 log = logging.getLogger(__name__)
@@ -29,70 +29,32 @@ class Interrupted(Exception):
     """Training was asked to stop; everything is saved."""
 
 
-@dataclass
-class Outcome:
-    """How one run ended."""
-
-    config: Config
-    folder: Path
-    result: dict[str, Any] | None = None  # of a run that is done
-    error: str | None = None  # of a run that failed
-    trained: bool = True  # False: it was done before
-
-
-@dataclass
-class Member:
-    """A run on its way through a pack."""
-
-    outcome: Outcome
-    folder: RunFolder
-    compiled: bool  # its mode, which is that of its whole pack
-    seconds: float = 0.0  # trained before this process
-    mixed: bool = False  # whether it was resumed in another mode
-    resumes: list[dict[str, Any]] = field(default_factory=list)  # at which step, whether exactly, what was different
-    started: float = field(default_factory=time.monotonic)  # when its pack did
-    saved: float = field(default_factory=time.monotonic)  # when it was last
-
-    @property
-    def config(self) -> Config:
-        """The run."""
-        return self.outcome.config
-
-    @property
-    def ended(self) -> bool:
-        """Whether the run is done or has failed."""
-        return self.outcome.result is not None or self.outcome.error is not None
-
-    @property
-    def total_seconds(self) -> float:
-        """Wall time in training, this process and earlier ones."""
-        return self.seconds + time.monotonic() - self.started
-
-
 def train_pack(members: Sequence[Member], stopping: Callable[[], bool], marker: Path | None = None) -> None:
     """Train a pack to the end of every member; what happens to each is in its folder and its outcome.
 
     `stopping` is asked before every iteration; `marker` is a file that names the run being worked for.
     Raises Interrupted once all is saved, Busy if a folder has another writer.
     """
-    opened: list[Member] = []
     try:
+        opened = open_all(members)
+        if opened:
+            _train(opened, stopping, marker)
+    finally:
         for member in members:
-            member.folder.open(compiled=member.compiled)
-            opened.append(member)
-        Session(members, marker).run(stopping)
+            member.folder.close()
+
+
+def _train(members: Sequence[Member], stopping: Callable[[], bool], marker: Path | None) -> None:
+    try:
+        with watching([member.config.execution.step_seconds for member in members]):
+            Session(members, marker).run(stopping)
     except Interrupted:
         raise
     except Exception as error:
-        if len(opened) < len(members):
-            raise
         log.exception("a pack of %d runs failed", len(members))
         for member in members:
             if not member.ended:
-                _fail(member, error, 0)
-    finally:
-        for member in opened:
-            member.folder.close()
+                fail(member, error, 0)
 
 
 class Session:
@@ -133,6 +95,7 @@ class Session:
                 self._save(due=True)
         finally:
             self.progress.close()
+            self.pack.close()
 
     @contextmanager
     def _marked(self, lane: int) -> Iterator[None]:
@@ -151,26 +114,30 @@ class Session:
     def _restore(self, lane: int) -> None:
         member = self.members[lane]
         member.folder.keep_diff(code_diff())
-        state = member.folder.load_checkpoint()
-        member.folder.start_records(state["sizes"] if state else {})
+        state = member.folder.restore()
         step = state["pack"]["step"] if state else 0
         mode = "compiled" if member.compiled else "not compiled"
         member.folder.note(f"starts at step {step} in a pack of {len(self.members)}, {mode}")
         if state is None:
+            member.resumes += [_resumed(0, True, member.folder.damage)] if member.folder.damage else []
             return
         self.pack.set_state(lane, state["pack"])
         member.seconds, member.mixed = state["seconds"], state["mixed"]
-        differing = differences(state["provenance"], self.provenance[lane]) if "provenance" in state else []
+        member.skipped = state["skipped"]
+        differing = differences(state["provenance"], self.provenance[lane])
         if differing:
             self._warn(lane, f"resumed on other terms, so that numbers may differ: {'; '.join(differing)}")
         if state["compiled"] != member.compiled:
             member.mixed = True
             differing.append(f"compiled was {state['compiled']}, is {member.compiled}")
             self._warn(lane, "resumed in another compile mode: last digits may change")
-        exact = self.pack.restores_exactly
-        member.resumes = [*state.get("resumes", ()), {"step": step, "exact": exact, "differences": differing}]
-        if not exact:
-            self._warn(lane, f"{member.config.env.id} cannot be saved exactly: the resumed run starts new episodes")
+        if replayed := getattr(self.pack.env, "replayed", {}).get(lane):
+            member.folder.note(f"replayed {replayed} steps of the episodes that were running")
+        why = self.pack.env.inexact.get(lane)
+        if why is not None:
+            differing.append(why)
+            self._warn(lane, f"resumed, not exactly: {why}")
+        member.resumes = [*state["resumes"], _resumed(step, why is None, member.folder.damage + differing)]
         if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
 
@@ -179,10 +146,19 @@ class Session:
         folder.note(text)
         log.warning("%s: %s", folder.path, text)
 
+    def _tell(self, lane: int) -> None:
+        """Note what a lane's environments have changed in this process, and what they have printed."""
+        if (foreign := self.pack.foreign) is not None:
+            for text in foreign.take_notes(lane):
+                self._warn(lane, text)
+            if printed := foreign.take_output(lane):
+                self.members[lane].folder.note(f"the environment printed:\n{printed}")
+
     def _record(self, lane: int, iteration: Iteration, speed: float) -> None:
         """Record an iteration of one lane; finish it if that was its last, fail it if it cannot go on."""
         pack, member, step = self.pack, self.members[lane], int(self.pack.steps[lane])
         try:
+            self._tell(lane)
             if lane in iteration.failures:
                 raise iteration.failures[lane]
             row: dict[str, Any] = iteration.row(lane) | {"iteration": int(pack.iterations[lane]), "step": step}
@@ -190,6 +166,7 @@ class Session:
             for name, table in iteration.artefacts[lane].items():
                 member.folder.keep_artefact(name, table.columns, table.rows)
             member.folder.append(iteration.episodes[lane], row)
+            member.skipped += _whole(row.get("skipped", 0.0))
             member.folder.beat(step)
             if step >= pack.goals[lane]:
                 self._finish(lane)
@@ -201,7 +178,6 @@ class Session:
         pack, member = self.pack, self.members[lane]
         config = member.config
         result = {
-            "run": run_hash(config),
             "env": config.env.id,
             "suite": config.env.suite,
             "algorithm": config.algorithm.name,
@@ -216,26 +192,28 @@ class Session:
             "pack_size": pack.size,
             "compiled": member.compiled,
             "resumes": member.resumes,
+            "skipped": member.skipped,
         }
         if member.mixed:
             result["mixed_modes"] = True
         self._checkpoint(lane)
         facts = {key: self.provenance[lane][key] for key in ("versions", "commit")}
         pack.policy(lane, run=run_hash(config), steps=result["steps"], **facts).save(member.folder.path / policy.NAME)
+        member.folder.include(policy.NAME)
         member.folder.finish(result | self.provenance[lane])
         member.outcome.result = member.folder.result()
         pack.retire(lane)
 
     def _fail(self, lane: int, error: Exception) -> None:
         step = int(self.pack.steps[lane])
-        log.error("%s failed at step %d: %s", self.members[lane].folder.path, step, error)
-        _fail(self.members[lane], error, step)
+        fail(self.members[lane], error, step)
         self.pack.retire(lane)
 
     def _checkpoint(self, lane: int) -> None:
         member = self.members[lane]
         state = {"pack": self.pack.get_state(lane), "seconds": member.total_seconds, "compiled": member.compiled}
-        state |= {"mixed": member.mixed, "resumes": member.resumes, "provenance": numerical(self.provenance[lane])}
+        state |= {"mixed": member.mixed, "skipped": member.skipped, "resumes": member.resumes}
+        state |= {"provenance": numerical(self.provenance[lane])}
         member.folder.save_checkpoint(state)
         member.saved = time.monotonic()
 
@@ -261,9 +239,13 @@ class Session:
         raise Interrupted
 
 
-def _fail(member: Member, error: Exception, step: int) -> None:
-    member.outcome.error = f"{type(error).__name__}: {error}"
-    member.folder.fail(error, step)
+def _whole(value: float) -> int:
+    return int(value) if math.isfinite(value) else 0  # NaN: the algorithm does not count it
+
+
+def _resumed(step: int, exact: bool, differences: Sequence[str]) -> dict[str, Any]:
+    """How a run was resumed, for its result."""
+    return {"step": step, "exact": exact, "differences": list(differences)}
 
 
 def _capability(device: str) -> str:

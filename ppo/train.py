@@ -13,15 +13,17 @@ import torch
 
 from ppo.config.identity import pack_key
 from ppo.config.run import Config
+from ppo.envs.process import set_handler
 from ppo.errors import invalid
 from ppo.learning import compilers
 from ppo.learning.compiling import has_compiler, wants_compile
 from ppo.memory import check_memory
 from ppo.runs.checkpoints import NEWEST, PREVIOUS
 from ppo.runs.folder import RunFolder, fresh_sibling
+from ppo.runs.member import Member, Outcome
 from ppo.runs.states import read_status
 from ppo.runs.store import folder_of
-from ppo.session import Interrupted, Member, Outcome, train_pack
+from ppo.session import Interrupted, train_pack
 
 __all__ = ["Interrupted", "Outcome", "check", "check_device", "train"]
 
@@ -117,7 +119,7 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
     def restore() -> None:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            set_handler(number, handler)
 
     def note(number: int, _frame: object) -> None:
         if noted:
@@ -130,7 +132,7 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, note)
+            before[number] = set_handler(number, note)
     except ValueError:  # outside the main thread whoever runs us handles signals
         log.debug("signals are not handled outside the main thread")
     try:

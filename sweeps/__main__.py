@@ -1,4 +1,4 @@
-"""The command line of sweeps, `ppo-sweeps`: plan, run, retry, status, cancel, ls, logs."""
+"""The command line of sweeps, `ppo-sweeps`: plan, run, retry, status, cancel, ls, logs, verify."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ NOTES = {
     "cancel": "Packs save first: `run` resumes them.",
 }
 LS_NOTES = f"""Filters are key=value, of columns or of keys of config.yaml. Values are compared as values (1e6 =
-1000000), a,b means either, and * and ? stand for any characters:
+1000000), a,b means either, and * and ? stand for any characters; numbers also by <, >, <= and >=:
   ppo-sweeps ls state=failed,lost env=Hopper-* outputs=outputs/demo
+  ppo-sweeps ls env=Hopper-v5 'score>2000'
   ppo-sweeps ls algorithm.lr=3e-4 --columns run,algorithm.lr,score --csv
   ppo-sweeps ls outputs=outputs/published
 
@@ -87,6 +88,7 @@ def _parser() -> Parser:
         _add_sweep_command(names, name, text, command)
     _add_ls(names)
     _add_logs(names)
+    _add_verify(names)
     return parser
 
 
@@ -152,6 +154,15 @@ def _add_logs(names: Parsers[Parser]) -> None:
     logs.add_argument("overrides", nargs="*", metavar="outputs=FOLDER", help="the store")
     logs.add_argument("-f", "--follow", action="store_true", help="print what is added until the run has ended")
     logs.set_defaults(command=commands.logs, parser=logs)
+
+
+def _add_verify(names: Parsers[argparse.ArgumentParser]) -> None:
+    text = "hash everything of a store, or of one of its sweeps, and report what is damaged"
+    note = "Exit status 1 if anything is damaged. Nothing is changed: ppo-sweeps retry trains damaged runs again."
+    verify = names.add_parser("verify", help=text, description=_sentence(text), epilog=note)
+    verify.add_argument("overrides", nargs="*", metavar="[SWEEP] outputs=FOLDER", help="a sweep, and the store")
+    verify.add_argument("--json", action="store_true", help="print JSON, for programs")
+    verify.set_defaults(command=commands.verify)
 
 
 if __name__ == "__main__":

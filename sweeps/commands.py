@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.live import Live
 
-from ppo.errors import UserError
+from ppo.errors import UserError, printable
 from ppo.runs.exits import Exit
 from ppo.runs.words import counted
 from sweeps.drive import drive
@@ -24,7 +24,7 @@ from sweeps.planning.catalogue import catalogue, store_of
 from sweeps.planning.plan import check_fit, facts, make_plan, to_json
 from sweeps.planning.runs import outputs_of, select, sweep_runs
 from sweeps.planning.spec import load
-from sweeps.showing import listing
+from sweeps.showing import listing, verifying
 from sweeps.showing import status as overview
 from sweeps.showing.preview import print_plan
 from sweeps.showing.report import print_report
@@ -134,6 +134,20 @@ def logs(options: argparse.Namespace) -> int:
         raise UserError(f"{rest[0]} is invalid: expected outputs=FOLDER.")
     listing.print_logs(listing.find(options.run, store_of(store)), sys.stdout, follow=options.follow)
     return Exit.DONE
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Hash everything, and report what does not fit."""
+    store, rest = _split_store(options.overrides)
+    if len(rest) > 1 or any("=" in word for word in rest):
+        raise UserError(f"{rest[-1]} is invalid: expected one sweep and outputs=FOLDER.")
+    checked = verifying.check(store_of(store), rest[0] if rest else None)
+    if options.json:
+        print_json(verifying.to_json(checked))
+    else:
+        for line in verifying.sentences(checked):
+            print(printable(line))
+    return Exit.FAILED if any(found.damage for found in checked) else Exit.DONE
 
 
 def _split_store(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -80,6 +80,7 @@ def _wait(home: Home, view: View, plan: Plan) -> bool:
     while all(standing(run.folder).state == State.RUNNING for run in elsewhere):
         if home.cancel_request.exists():
             raise KeyboardInterrupt
+        home.beat()
         time.sleep(POLL_SECONDS)
     return True
 

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ from ppo.runs.files import read_json, write_json
 from ppo.runs.machine import process_lives
 from ppo.runs.row import RunRow
 from sweeps.planning.runs import Run
+
+BEAT_SECONDS = 10.0  # between heartbeats of a driver, at least
+SILENT_SECONDS = 120.0  # after which a driver on another machine is taken for dead
 
 
 class PackFile(NamedTuple):
@@ -58,34 +62,59 @@ class Home:
     def __init__(self, outputs: Path, name: str) -> None:
         self.outputs, self.name, self.path = outputs, name, outputs / "sweeps" / name
         self._lock: io.TextIOWrapper | None = None
+        self._driver: dict[str, Any] = {}  # ourselves, once open
+        self._beat = 0.0
 
     def open(self) -> None:
-        """Become the sweep's one driver; UserError if there is a live one, or the folder cannot be written."""
+        """Become the sweep's one driver; UserError if there is a live one, or the folder cannot be written.
+
+        The lock decides on one machine; between machines, whose file system may have none, the heartbeat does too.
+        """
         try:
             (self.path / "packs").mkdir(parents=True, exist_ok=True)
             self._lock = locks.acquire(self.path / ".lock")
         except OSError as error:
             raise UserError(f"outputs: {self.path} cannot be written or locked: {error.strerror}.") from None
-        if self._lock is None:
-            driver = self.driver()
+        driver = self.driver()
+        elsewhere = driver.get("host") != socket.gethostname()
+        if self._lock is None or (driver and elsewhere):
+            self._unlock()
             who = f"process {driver.get('pid')} on {driver.get('host')}"
-            raise UserError(f"sweep {self.name} is already being run by {who}: wait for it or stop it.")
+            lost = f" (taken for lost when it has been silent for {SILENT_SECONDS:.0f} s)" if elsewhere else ""
+            raise UserError(f"sweep {self.name} is already being run by {who}{lost}: wait for it or stop it.")
         self.cancel_request.unlink(missing_ok=True)
-        driver = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time(), "command": sys.argv}
-        write_json(self.path / "driver.json", driver)
+        self._driver = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time(), "command": sys.argv}
+        self._write_driver()
+
+    def beat(self) -> None:
+        """Record, every ten seconds at most, that the driver is alive; where that cannot be written, it goes on."""
+        if time.monotonic() - self._beat > BEAT_SECONDS:
+            with suppress(OSError):
+                self._write_driver()
+
+    def _write_driver(self) -> None:
+        self._beat = time.monotonic()
+        write_json(self.path / "driver.json", self._driver | {"heartbeat": time.time()})
 
     def close(self) -> None:
         """Let others drive."""
         if self._lock is not None:
             (self.path / "driver.json").unlink(missing_ok=True)
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def driver(self) -> dict[str, Any]:
         """The process that drives the sweep; empty if none does, as far as this machine can tell."""
         driver = read_json(self.path / "driver.json") or {}
-        gone = driver.get("host") == socket.gethostname() and not process_lives(driver.get("pid"))
-        return {} if gone else driver
+        if driver.get("host") == socket.gethostname():
+            return driver if process_lives(driver.get("pid")) else {}
+        beat = driver.get("heartbeat")  # a clock that is ahead proves nothing: what counts is the distance
+        heard = isinstance(beat, int | float) and abs(time.time() - beat) < SILENT_SECONDS
+        return driver if heard else {}
 
     @property
     def cancel_request(self) -> Path:
@@ -114,7 +143,8 @@ class Home:
     def jobs(self) -> dict[str, list[str]]:
         """Job id of the scheduler -> the runs (hashes) that it was submitted to train."""
         jobs = read_json(self.path / "jobs.json") or {}
-        return {job: runs for job, runs in jobs.items() if isinstance(runs, list)}
+        listed = {job: runs for job, runs in jobs.items() if isinstance(runs, list)}
+        return {job: [run for run in runs if isinstance(run, str)] for job, runs in listed.items()}
 
     def add_jobs(self, jobs: dict[str, list[str]]) -> None:
         """Record submitted jobs."""

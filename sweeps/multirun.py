@@ -43,7 +43,7 @@ def train(configs: Sequence[Config], launcher: Launcher) -> list[Outcome]:
 
 def _outcome(run: Run, found: Standing) -> Outcome:
     if found.state != State.DONE:
-        error = str(found.status.get("error") or f"it is {found.state}")
+        error = found.error or f"it is {found.state}"
         print(f"failed: {error}  {run.folder}")
         return None, f"{run.folder}: {error}"
     score = found.result.get("score")

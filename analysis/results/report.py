@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from analysis.drawing import house_style
 from analysis.normalise import Reference
 from analysis.results import figure3, robust, table1
 from analysis.store import Runs
+from ppo.errors import UserError
 from ppo.runs.states import State
 
 HOVER_POINTS = 25  # marks per curve
@@ -35,10 +37,12 @@ def run(call: Call) -> None:
 def to_html(runs: Runs, reference: Reference) -> str:
     """The report as a page."""
     tables = [table1.to_table(table1.compute(runs, reference), runs, reference), table1.by_task(runs)]
-    profiles = None
-    if any(map(reference.covers, runs.done.env)):
+    curves = profiles = None
+    with suppress(UserError):  # the first table says what cannot be normalised
         tables.append(robust.to_table(robust.compute(runs, reference), runs, reference))
         profiles = hover.to_svg(robust.draw(robust.profiles(runs, reference)), {})
+    with suppress(UserError):  # no run completed an episode: a note says so
+        curves = _curves(runs)
     page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
@@ -49,7 +53,7 @@ def to_html(runs: Runs, reference: Reference) -> str:
         notes=runs.notes,
         tables=[_cells(table) for table in tables],
         hyperparameters=[_cells(table) for table in hyperparameters.of_runs(runs)],
-        curves=_curves(runs),
+        curves=curves,
         profiles=profiles,
         runs=[_run(row, runs) for _, row in runs.frame.iterrows()],
         provenance=_provenance(runs),

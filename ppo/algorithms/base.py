@@ -79,6 +79,11 @@ class Algorithm(Protocol):
         """What becomes of observations before the networks see them: as a key `normalize_obs` says, if there is one."""
         return "running" if getattr(self, "normalize_obs", False) else "off"
 
+    def stuck(self, row: Mapping[str, float]) -> bool:
+        """Whether no gradient of an iteration was finite, as its row of updates.csv says: nothing more is learned."""
+        steps = self.batch.gradient_steps
+        return 0 < steps <= row.get("skipped", 0) or not math.isfinite(row.get("grad_norm", 0.0))
+
     def check(self, run: Config, /) -> None:
         """UserError where keys do not go together."""
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
@@ -24,10 +25,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ppo.cli.flags import make_parser
 from ppo.config import hints
-from ppo.config.compose import CONF, add_config_dir, groups
+from ppo.config.compose import CONF, add_config_dir, groups, parse, unresolved
 from ppo.config.files import first_line
 from ppo.config.flatten import flatten
-from ppo.errors import UserError, unknown
+from ppo.errors import UserError, invalid, unknown
 
 ROOT_CONFIG = "config"
 DEFAULTS = (  # of Hydra's own settings, unless the command says otherwise
@@ -42,6 +43,14 @@ DEFAULTS = (  # of Hydra's own settings, unless the command says otherwise
 def is_hydras(override: str) -> bool:
     """Whether an override is for Hydra itself: `hydra/launcher=slurm`, `hydra.launcher.partition=cpu`."""
     return override.lstrip("+~").startswith(("hydra/", "hydra."))
+
+
+def check_hydras(overrides: Sequence[str]) -> None:
+    """UserError, in our words, for overrides of Hydra's own keys that its grammar or groups refuse."""
+    for override in parse(overrides):
+        if override.key_or_group.startswith("hydra/") and not override.is_delete():
+            if not isinstance(override.value(), (str, type(None))):
+                raise invalid(override.key_or_group, override.value(), "the name of a choice")
 
 
 def with_defaults(overrides: Sequence[str]) -> list[str]:
@@ -119,11 +128,11 @@ def sentences(options: argparse.Namespace) -> Iterator[None]:
         yield
     except MissingConfigException as error:
         raise _unknown_choice(error) from None
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, yaml.YAMLError) as error:
         if isinstance(error.__cause__, UserError):  # of a plugin of ours
             raise error.__cause__ from None
         match = re.match(r"Could not override '([^']+)'", str(error))
-        raise (_unknown_key(match[1], options) if match else UserError(f"{first_line(error)}.")) from None
+        raise (_unknown_key(match[1], options) if match else UserError(f"{_stumble(error, options)}.")) from None
     except OSError as error:
         if not _raised_by_hydra(error):
             raise
@@ -138,6 +147,14 @@ def sentences(options: argparse.Namespace) -> Iterator[None]:
             raise
         installed = "expected one that is installed: a module or folder `hydra_plugins` may hide ours"
         raise UserError(f"{first_line(error)}: {installed}.") from None
+
+
+def _stumble(error: Exception, options: argparse.Namespace) -> str:
+    """What Hydra could not read, with the override that an interpolation without a key is from."""
+    suspects = [o for o in options.overrides if "${" in o]
+    if isinstance(error, OmegaConfBaseException) and suspects:
+        return f"{suspects[0]} cannot be resolved ({first_line(error)})"
+    return unresolved(error) if isinstance(error, OmegaConfBaseException) else first_line(error)
 
 
 def _raised_by_hydra(error: Exception) -> bool:

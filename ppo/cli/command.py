@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
 
-from ppo.cli.app import is_hydras, run_hydra, search_config_dir
+from ppo.cli.app import check_hydras, is_hydras, run_hydra, search_config_dir
 from ppo.cli.composing import as_shown, compose_run, runs_of
 from ppo.cli.flags import parse
 from ppo.config.run import Config, to_mapping
@@ -54,6 +54,7 @@ def _configs(options: argparse.Namespace) -> list[Config]:
 
 def _ask_hydra(options: argparse.Namespace) -> Exit:
     """Let Hydra print what it was asked for."""
+    check_hydras([o for o in options.overrides if is_hydras(o)])
     if not options.hydra_help:
         ours = argparse.Namespace(**vars(options) | {"overrides": [o for o in options.overrides if not is_hydras(o)]})
         _configs(ours)  # our sentences for a mistake

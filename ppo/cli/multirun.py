@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hydra.core.override_parser.types import ValueType
 from omegaconf import DictConfig, OmegaConf
 
-from ppo.cli.app import is_hydras, run_hydra
+from ppo.cli.app import check_hydras, is_hydras, run_hydra
 from ppo.cli.composing import compose_run, runs_of
 from ppo.config.compose import checked, expand, parse
 from ppo.config.overrides import with_folders
@@ -60,6 +60,7 @@ class Job:
 def multirun(options: argparse.Namespace) -> Exit:
     """Train every combination of the overrides' values; returns the exit status."""
     theirs = [o for o in options.overrides if is_hydras(o)]
+    check_hydras(theirs)
     job = Job(options)
     arguments = [with_folders(o) for o in options.overrides if not is_hydras(o)]
     if not any(o.startswith("hydra/sweeper=") for o in theirs):  # another sweeper has a grammar of its own

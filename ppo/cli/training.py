@@ -23,6 +23,6 @@ def train_and_print(configs: Sequence[Config]) -> list[Outcome]:
 
 def _line(outcome: Outcome) -> str:
     if outcome.result is None:
-        return f"failed: {outcome.error}  {outcome.folder}"
+        return f"{'paused' if outcome.paused else 'failed'}: {outcome.error}  {outcome.folder}"
     before = "" if outcome.trained else "  (done before)"
     return f"{score_line(outcome.result['score'])}  {outcome.folder}{before}"

@@ -29,7 +29,7 @@ from ppo.errors import UserError
 
 __all__ = [
     "CONF", "add_config_dir", "apply", "checked", "compose", "compose_mapping", "expand", "groups", "load_mapping",
-    "parse", "yaml_values",
+    "parse", "unresolved", "yaml_values",
 ]  # fmt: skip
 
 Values = dict[str, Any]
@@ -209,15 +209,22 @@ def _plain(config: DictConfig, *, resolve: bool) -> Values:
     try:
         values = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=False)
     except (OmegaConfBaseException, RecursionError) as error:
-        raise UserError(f"the config cannot be resolved ({first_line(error)}).") from None
+        raise UserError(f"{unresolved(error)}.") from None
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
+
+
+def unresolved(error: Exception) -> str:
+    """What is wrong with a value that depends on another one, and where."""
+    key = getattr(error, "full_key", None)
+    what = key or "the config"
+    return f"{what} cannot be resolved ({first_line(error)})"
 
 
 def load_mapping(path: Path, overrides: Sequence[str]) -> tuple[Values, dict[str, str]]:
     """The mapping of a run folder's `config.yaml`, with overrides of its values, and what they chose explicitly."""
     try:
-        content = OmegaConf.load(io.StringIO(text_of(path)))  # reads 3e-4 as a number, which plain yaml does not
+        content = OmegaConf.load(io.StringIO(text_of(path, mapping=True)))  # reads 3e-4 as a number, which plain yaml does not
     except (OSError, yaml.YAMLError, OmegaConfBaseException, RecursionError, AttributeError) as error:
         raise UserError(f"{path} cannot be read as a config ({first_line(error)}).") from None
     if not isinstance(content, DictConfig) or not content:

@@ -13,28 +13,36 @@ from ppo.config.flatten import flatten
 from ppo.config.schema import hints
 from ppo.errors import UserError
 
-# Words of Stable-Baselines3, CleanRL, RLlib, Tianshou, Spinning Up, rsl_rl and version 0.1 of this one -> ours.
+# Words of Stable-Baselines3, CleanRL, RLlib, Tianshou, Spinning Up, rsl_rl and version 0.1 of this one -> ours; none, where nothing here does what it did.
 ELSEWHERE: dict[str, tuple[str, ...]] = {
     "activation_fn": ("activation",),
     "adv_norm": ("normalize_adv",),
+    "advantage_normalization": ("normalize_adv",),
+    "anneal_lr": ("lr_schedule",),
     "batch_size": ("minibatch_size",),
     "clip_coef": ("epsilon",),
     "clip_eps": ("epsilon",),
     "clip_param": ("epsilon",),
     "clip_range": ("epsilon",),
-    "clip_ratio": ("epsilon",),
     "clip_range_vf": ("value_clip",),
+    "clip_ratio": ("epsilon",),
     "clip_vloss": ("value_clip",),
     "cuda": ("device",),
     "discount": ("gamma",),
     "discount_factor": ("gamma",),
+    "dual_clip": (),
     "ent_coef": ("c2",),
     "entropy_coef": ("c2",),
     "entropy_coeff": ("c2",),
+    "entropy_coeff_schedule": ("c2",),
+    "env_config": ("id",),
     "env_id": ("id",),
     "env_name": ("id",),
+    "epoch": ("total_steps",),
     "eps_clip": ("epsilon",),
+    "exp_name": ("outputs",),
     "gae_lambda": ("lam",),
+    "grad_clip": ("max_grad_norm",),
     "hidden_sizes": ("hidden",),
     "init_noise_std": ("log_std",),
     "interpolation": ("record",),
@@ -44,36 +52,63 @@ ELSEWHERE: dict[str, tuple[str, ...]] = {
     "lambda_": ("lam",),
     "learning_rate": ("lr",),
     "log_std_init": ("log_std",),
+    "logdir": ("outputs",),
+    "lr_decay": ("lr_schedule",),
     "max_episode_steps": ("time_limit",),
+    "max_epoch": ("total_steps",),
     "n_envs": ("num_actors",),
     "n_epochs": ("epochs",),
     "n_steps": ("horizon",),
     "net_arch": ("hidden",),
     "norm_adv": ("normalize_adv",),
     "normalize_advantage": ("normalize_adv",),
+    "num_env_runners": ("num_actors",),
     "num_envs": ("num_actors",),
+    "num_envs_per_env_runner": ("num_actors",),
+    "num_envs_per_worker": ("num_actors",),
     "num_epochs": ("epochs",),
+    "num_gpus": ("device",),
+    "num_iterations": ("total_steps",),
     "num_learning_epochs": ("epochs",),
     "num_minibatches": ("minibatch_size",),
     "num_sgd_iter": ("epochs",),
     "num_steps": ("horizon",),
     "num_timesteps": ("total_steps",),
     "num_workers": ("num_actors",),
+    "observation_filter": ("normalize_obs",),
+    "ortho_init": (),
+    "policy_kwargs": ("hidden", "activation"),
     "random_seed": ("seed",),
+    "recompute_adv": (),
+    "render": (),
+    "render_mode": (),
     "repeat_per_collect": ("epochs",),
     "rew_norm": ("normalize_reward",),
+    "reward_threshold": (),
+    "rms_prop_eps": ("rms_epsilon",),
+    "rollout_fragment_length": ("horizon",),
     "rollout_length": ("horizon",),
+    "save_path": ("outputs",),
     "sgd_minibatch_size": ("minibatch_size",),
+    "step_per_collect": ("horizon",),
+    "step_per_epoch": ("total_steps",),
     "steps_per_epoch": ("horizon",),
     "target_kl": ("d_targ", "max_kl", "kl_target"),
     "task": ("id",),
+    "tensorboard_log": ("outputs",),
     "timesteps": ("total_steps",),
     "total_timesteps": ("total_steps",),
+    "track": (),
     "train_batch_size": ("horizon",),
+    "training_num": ("num_actors",),
     "update_epochs": ("epochs",),
+    "use_gae": ("lam",),
+    "use_sde": (),
     "vf_clip_param": ("value_clip",),
     "vf_coef": ("c1",),
     "vf_loss_coeff": ("c1",),
+    "vf_share_layers": ("shared",),
+    "wandb_project_name": (),
 }
 MOST = 4  # suggestions
 
@@ -85,7 +120,8 @@ def unknown_key(key: str, values: Mapping[str, Any]) -> UserError:
     others = [] if same else _of_other_choices(key, values)
     if others:
         return UserError(f"unknown key {key}: expected a key of this run, or the choice that has {_which(others)}.")
-    if found := same or _near(key, known):
+    nothing = ELSEWHERE.get(_plain(key)) == ()
+    if found := same or ([] if nothing else _near(key, known)):
         return UserError(f"unknown key {key}: expected a key of this run. Did you mean {_or(found)}?")
     parent = key.rpartition(".")[0]
     siblings = [k for k in known if k.startswith(f"{parent}.")] if parent else []
@@ -95,8 +131,12 @@ def unknown_key(key: str, values: Mapping[str, Any]) -> UserError:
 
 def _words(key: str) -> tuple[str, ...]:
     """The last part of a key, and our words for it."""
-    leaf = key.rpartition(".")[2]
-    return tuple(dict.fromkeys((leaf, *ELSEWHERE.get(leaf.lower().replace("-", "_"), ()))))
+    return tuple(dict.fromkeys((key.rpartition(".")[2], *ELSEWHERE.get(_plain(key), ()))))
+
+
+def _plain(key: str) -> str:
+    """The last part of a key, as other libraries' words are listed."""
+    return key.rpartition(".")[2].lower().replace("-", "_")
 
 
 def _same(key: str, known: Iterable[str]) -> list[str]:

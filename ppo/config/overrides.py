@@ -26,7 +26,8 @@ from ppo.errors import UserError, invalid
 NUMBER = re.compile(r"(?P<key>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)=(?P<value>-?(?:0|[1-9][0-9]*)(?P<real>\.[0-9]+)?"
                     r"(?P<power>e-?[0-9]+)?)", re.ASCII)  # fmt: skip
 FOLDERS = re.compile(r"(?P<key>\+{0,2}(?:outputs|run_dir)=)(?P<value>.+)", re.DOTALL)
-BEYOND_HYDRA = re.compile(r"[^\x00-\x7f]")  # letters that Hydra's grammar knows inside quotes only
+BEYOND_HYDRA = re.compile(r"[^\x00-\x7f]|[=#;&!^|<>]")  # what Hydra's grammar knows inside quotes only
+A_NUMBER = re.compile(r"[-+]?\.?\d[\w.+-]*")  # as the name of a folder it stays as typed
 IN_HYDRAS_WORDS = re.compile(r"[,'\"(\[{\\]|\$\{")  # a list, quotes, a function, an interpolation
 MOST_RUNS = 100_000  # of one command: each is composed and kept
 
@@ -45,7 +46,7 @@ def with_folders(override: str) -> str:
     if value.startswith("~") and not IN_HYDRAS_WORDS.search(value):
         with suppress(RuntimeError):  # nobody has this name
             value = str(Path(value).expanduser())
-    if BEYOND_HYDRA.search(value) and not IN_HYDRAS_WORDS.search(value):
+    if (BEYOND_HYDRA.search(value) or A_NUMBER.fullmatch(value)) and not IN_HYDRAS_WORDS.search(value):
         value = f"'{value}'"
     return f"{match['key']}{value}"
 
@@ -122,7 +123,10 @@ def meaning(value: str) -> str:
 
 def _plain_number(value: Any) -> Any:
     """A number however it was spelled: 1 and 1.0 are one value."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    except OverflowError:  # more digits than a float has; a schema refuses it
+        return value
 
 
 def leaves(override: Override) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ppo.config import choices, old
-from ppo.config.schema import ONE_PER_PACK, Folder, Seconds, Seed, Steps, Threads, build, hints
+from ppo.config.schema import ONE_PER_PACK, Added, Folder, Limit, Seconds, Seed, Steps, Threads, build, hints
 from ppo.errors import UserError, did_you_mean, invalid
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Execution:
     threads: Annotated[Threads, ONE_PER_PACK]
     compile: Annotated[Literal["auto", True, False], ONE_PER_PACK]
     checkpoint_seconds: Seconds
+    step_seconds: Annotated[Limit, Added(neutral=600)]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ lists keys by name.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,7 +63,7 @@ GAUSSIAN = Mark("of a Gaussian policy: changes nothing where actions are discret
 
 LEAST, MOST = 1e-30, 1e30  # of numbers that become float32, which holds 1.2e-38 to 3.4e38: some room is left
 MOST_ITEMS = 1000  # of a list
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+UNFIT = re.compile(r"[\x00-\x1f\x7f]|\$\{")  # control characters, and what would be an interpolation when read again
 
 
 def within(least: float, most: float) -> Rule:
@@ -84,7 +83,7 @@ def _is_folder(value: str) -> bool:
         lengths = [len(part.encode()) for part in Path(value).parts]
     except UnicodeEncodeError:  # bytes of the command line that are no text
         return False
-    fits = sum(lengths) < 2048 and all(length < 256 for length in lengths) and not CONTROL.search(value)
+    fits = sum(lengths) < 2048 and all(length < 256 for length in lengths) and not UNFIT.search(value)
     return value.strip() != "" and Path(value) != Path("/") and fits
 
 
@@ -95,6 +94,7 @@ Finite = Annotated[float, within(-MOST, MOST)]
 Scale = Annotated[float, within(LEAST, 1e6)]  # a step size or a weight's norm: beyond it nothing stays finite
 LogStd = Annotated[float, within(-40, 40)]  # its exponential squared is a float32
 Seconds = Annotated[float, within(0, 1e9)]
+Limit = Annotated[float, within(1e-3, 1e9)]  # in seconds
 Count = Annotated[int, integer(1, 10**9)]
 Loops = Annotated[int, integer(1, 10**6)]
 Steps = Annotated[int, integer(1, 2**53)]  # beyond it a float64 no longer counts every step

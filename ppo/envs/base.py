@@ -6,6 +6,7 @@ Arrays run over lanes L (the runs of a pack) and actors N (the paper's parallel 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from ppo.data import Bools, Floats, Kind, Obs, Space
 
 if TYPE_CHECKING:
     from ppo.config.run import Config
+    from ppo.envs.foreign import Foreign
 
 Generators = list[list[np.random.Generator]]  # one per lane and actor, [L][N]; PCG64
 Marker = NDArray[np.uint32]  # [0] is set to 1 + the lane being stepped, and back to 0 (`ppo.runs.marker`)
@@ -67,7 +69,7 @@ class Step(NamedTuple):
 
     def copy(self) -> Step:
         """The same step in arrays of its own."""
-        return self._replace(**{name: rows.copy() for name, rows in self.arrays.items()})
+        return Step._make([*(rows.copy() for rows in self.arrays.values()), self.ended])
 
 
 class LockStep(Protocol):
@@ -75,7 +77,8 @@ class LockStep(Protocol):
 
     spec: Spec
     failures: dict[int, Exception]  # lane -> why its simulator cannot go on; such a lane is no longer stepped
-    restores_exactly: bool  # whether `set_state` continues mid-episode with the same bits
+    foreign: Foreign | None  # what calls code that is not ours; may be absent where there is none
+    inexact: dict[int, str]  # lane -> why `set_state` did not restore it to the bit; empty where it did
 
     def reset(self) -> Obs:
         """Start an episode everywhere; returns obs [L, N, *obs]."""
@@ -96,9 +99,23 @@ class LockStep(Protocol):
     def set_state(self, lane: int, state: dict[str, Any]) -> Obs | None:
         """Put one lane back to where `get_state` was called.
 
-        A suite that cannot do so exactly starts new episodes there and returns their obs [N, *obs].
+        A suite that cannot do so exactly says why in `inexact`. It starts new episodes there, and returns their obs
+        [N, *obs].
         """
         ...
+
+    def close(self, lane: int) -> None:
+        """Let go of what a lane holds, such as files and windows; it is never stepped again."""
+        ...
+
+
+class Origin(NamedTuple):
+    """Other people's code that a task's numbers depend on."""
+
+    module: str
+    place: Path | None  # its source, a file or a folder; None: not known
+    package: str | None  # that it was installed with
+    version: str | None  # of the package
 
 
 class Suite(Protocol):
@@ -126,6 +143,10 @@ class Suite(Protocol):
         """Dotted keys that change nothing in this run, and why: choosing one of them explicitly is an error."""
         del run
         return {}
+
+    def origins(self) -> tuple[Origin, ...]:
+        """Whose code the task is, where it does not come with the suite: a part of what made a number."""
+        return ()
 
     def discrete(self) -> bool:
         """Whether an action is one of several choices, and so a policy is not Gaussian."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ppo.envs.base import Marker
+from ppo.envs.limits import Limits, OpenFiles
 from ppo.envs.output import Output
 from ppo.envs.process import ProcessState, handler_of
 from ppo.envs.watchdog import WATCH, TooLong
@@ -32,41 +33,59 @@ class Foreign:
     def __init__(self, marker: Marker) -> None:
         self._marker = marker
         self._pid = os.getpid()
-        self._state = ProcessState()
+        self._inside = -1  # the lane whose code is running
         self._output = Output()
         self._noted: set[tuple[int, str]] = set()
-        self._notes: dict[int, list[str]] = defaultdict(list)
+        self._changes: dict[int, list[str]] = defaultdict(list)
+        self._files = OpenFiles()
+        self._limits = Limits()
+        self.refresh()
 
     def refresh(self) -> None:
         """Take the process as it is now for how it should be: our own code may have changed it since the last call."""
         self._state = ProcessState()
+        self._files.look()
+        if self._limits.put_back():
+            for lane in range(len(self._marker) - 1):
+                self._note(lane, "limits of the process", who="an environment of this pack")
 
     def call(self, lane: int, function: Callable[..., Any], *args: Any) -> Any:
-        """`function(*args)` for a lane. Raises an ordinary Exception with a printable text, whatever it raises."""
-        output, state = self._output, self._state
-        streams = sys.stdout, sys.stderr
+        """`function(*args)` for a lane. Raises an ordinary Exception with a printable text, whatever it raises.
+
+        Costs some microseconds, and next to nothing inside another call for the same lane: one of these may be put
+        around all that a lane does in a step.
+        """
+        if self._inside == lane:
+            return function(*args)
+        streams, failure, result = (sys.stdout, sys.stderr), None, None
         self._marker[0] = lane + 1
-        output.lane = WATCH.lane = lane
         WATCH.calls += 1
-        sys.stdout = sys.stderr = output.over(streams)
-        failure = None
+        self._inside = self._output.lane = WATCH.lane = lane
+        sys.stdout = sys.stderr = self._output.over(streams[1])
         try:
             result = function(*args)
         except BaseException as error:
-            self._end_child()
-            if isinstance(error, KeyboardInterrupt) and handler_of(signal.SIGINT) is signal.default_int_handler:
-                raise  # a person's, not the environment's: as long as the first one is still to come, none is raised
-            failure = plain(error)
+            failure = self._failure(error)
         finally:
-            WATCH.lane = -1
+            self._inside = WATCH.lane = -1
             sys.stdout, sys.stderr = streams
         self._end_child()
-        if state.differs():
+        if self._state.differs():
             failure = self._put_back(lane, failure)
+        if self._files.look():
+            leak = self._files.failure(lane)
+            failure = failure or leak
         self._marker[0] = 0
         if failure is not None:
             raise failure
         return result
+
+    def _failure(self, error: BaseException) -> Exception:
+        """What a lane fails of; raises the interruption of a person who has asked twice."""
+        self._end_child()
+        if isinstance(error, KeyboardInterrupt) and handler_of(signal.SIGINT) is signal.default_int_handler:
+            raise error  # as long as the first one is still to come, none is raised but by the environment itself
+        return plain(error)
 
     def _end_child(self) -> None:
         """A forked child that comes back from foreign code must not touch our files."""
@@ -76,20 +95,24 @@ class Foreign:
     def _put_back(self, lane: int, failure: Exception | None) -> Exception | None:
         """Put the process back to where it was, and note what was changed; why the lane cannot go on, if so."""
         for kind, problem in self._state.put_back():
-            if problem is not None:
+            if problem is None:
+                self._note(lane, kind)
+            else:
                 failure = failure or ForeignError(f"the environment changed {kind}, which cannot be undone: {problem}")
-            elif (lane, kind) not in self._noted:
-                self._noted.add((lane, kind))
-                self._notes[lane].append(f"the environment changed {kind}: put back")
         return failure
 
-    def take_notes(self) -> dict[int, list[str]]:
-        """What was put back and what was printed since the last time, by lane."""
-        notes = {lane: list(lines) for lane, lines in self._notes.items()}
-        for lane, text in self._output.take().items():
-            notes.setdefault(lane, []).append(f"the environment printed:\n{text}")
-        self._notes.clear()
-        return notes
+    def _note(self, lane: int, kind: str, who: str = "the environment") -> None:
+        if (lane, kind) not in self._noted:
+            self._noted.add((lane, kind))
+            self._changes[lane].append(f"{who} changed {kind}: put back")
+
+    def take_notes(self, lane: int) -> list[str]:
+        """What a lane's environments changed and was put back, since the last time; each kind once."""
+        return self._changes.pop(lane, [])
+
+    def take_output(self, lane: int) -> str:
+        """What a lane's environments printed since the last time."""
+        return self._output.take(lane)
 
 
 def plain(error: BaseException) -> Exception:

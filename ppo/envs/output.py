@@ -26,9 +26,9 @@ class Output(io.TextIOBase):
         self._left: dict[int, int] = {}
         self.buffer = _Bytes(self)
 
-    def over(self, streams: tuple[Any, Any]) -> Output:
-        """This, in front of stdout and stderr."""
-        self.behind = streams[1]
+    def over(self, stream: Any) -> Output:
+        """This, in front of a stream."""
+        self.behind = stream
         return self
 
     def write(self, text: str) -> int:
@@ -42,11 +42,9 @@ class Output(io.TextIOBase):
             self._kept.setdefault(self.lane, []).extend([kept] if left > 0 else [kept, f"\n{DROPPED}"])
         return len(text)
 
-    def take(self) -> dict[int, str]:
-        """What was printed since the last time, by lane; nothing where there is white space only."""
-        taken = {lane: "".join(parts).rstrip() for lane, parts in self._kept.items()}
-        self._kept.clear()
-        return {lane: text for lane, text in taken.items() if text}
+    def take(self, lane: int) -> str:
+        """What a lane printed since the last time; nothing if it was white space only."""
+        return "".join(self._kept.pop(lane, [])).rstrip()
 
     def close(self) -> None:
         """Stay open: the next lane prints too."""

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ppo.envs.descriptors import standard_streams
+
 _NAMES = (
     "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCHLD", "SIGPIPE", "SIGABRT",
     "SIGSEGV", "SIGVTALRM", "SIGPROF", "SIGTSTP", "SIGCONT", "SIGRTMAX",
@@ -56,7 +58,7 @@ class ProcessState:
     """The process as it was when this was made."""
 
     def __init__(self) -> None:
-        self._parts = [*_plain_parts(), *_object_parts(), _streams()]
+        self._parts = [*_plain_parts(), *_object_parts(), Part("standard streams", *standard_streams())]
         self._looks = [part.look for part in self._parts]
         self._before = [look() for look in self._looks]
 
@@ -258,57 +260,3 @@ def _decimal() -> Part:
         return now is context and now.prec == precision and now.rounding == rounding
 
     return Part("the context of decimal", same, put_back)
-
-
-# -- standard streams --------------------------------------------------------------------------------------------------
-
-_spares: dict[int, tuple[int, Any]] = {}  # standard descriptor -> its copy, and which file that is
-
-
-def _streams() -> Part:
-    for fd in (0, 1, 2):
-        if fd not in _spares and _is_open(fd):
-            spare = _copy_high(fd)
-            _spares[fd] = spare, os.fstat(spare)[:3]
-
-    def put_back(before: tuple[bool, ...]) -> None:
-        for fd, was_open in enumerate(before):
-            if was_open and not _is_open(fd):
-                os.dup2(_source(fd), fd)
-        for name, fd in (("stdout", 1), ("stderr", 2)):
-            if getattr(getattr(sys, f"__{name}__"), "closed", False):
-                fresh = open(fd, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
-                if getattr(sys, name) is getattr(sys, f"__{name}__"):
-                    setattr(sys, name, fresh)
-                setattr(sys, f"__{name}__", fresh)
-
-    def look() -> tuple[bool, bool, bool]:
-        return _is_open(0), _is_open(1), _is_open(2)
-
-    return Part("standard input and output", look, put_back)
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.get_inheritable(fd)
-    except OSError:
-        return False
-    return True
-
-
-def _copy_high(fd: int) -> int:
-    """A copy of a descriptor, out of the way of those that are closed by counting up."""
-    import fcntl
-
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 512)
-    except OSError:
-        return os.dup(fd)
-
-
-def _source(fd: int) -> int:
-    """What a closed standard descriptor is put back from: its copy, or nowhere if that is closed, too."""
-    spare, identity = _spares.get(fd, (-1, None))
-    if spare >= 0 and _is_open(spare) and os.fstat(spare)[:3] == identity:
-        return spare
-    return os.open(os.devnull, os.O_RDWR)

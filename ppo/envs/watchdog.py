@@ -95,7 +95,8 @@ def _watch(timer: Timer, ended: threading.Event, clock: Callable[[], float] = ti
     looked = clock()
     while not ended.wait(timer.pause):
         # Code that keeps the interpreter's lock keeps this thread waiting, too; this timer needs no lock.
-        _limit_processor_time(2 * max(timer.seconds) + 2 * GRACE)
+        longest = max(timer.seconds)
+        _limit_processor_time(2 * (longest + min(GRACE, longest)))
         now = clock()
         due = timer.look(now - looked)
         looked = now

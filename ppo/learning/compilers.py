@@ -46,7 +46,7 @@ def kill() -> None:
     """Kill the compilers that run, with the processes that they have started, and let no other one start."""
     _killed.append(True)
     running = [process.pid for process in list(_running) if process.returncode is None]
-    for pid in _with_descendants(running):
+    for pid in with_descendants(running):
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)
 
@@ -61,7 +61,7 @@ def _own_subprocess() -> ModuleType:
     for name in ("SubprocessError", "CalledProcessError", "TimeoutExpired"):
         setattr(module, name, getattr(subprocess, name))
 
-    class Shielded(module.Popen):  # type: ignore[misc]  # a class of a module made here
+    class Shielded(module.Popen):
         def __init__(self, *arguments: Any, **keys: Any) -> None:
             if _killed:
                 raise OSError("compilers were stopped")
@@ -73,10 +73,10 @@ def _own_subprocess() -> ModuleType:
             _running.add(self)
 
     module.Popen = Shielded
-    return module  # type: ignore[no-any-return]
+    return module
 
 
-def _with_descendants(pids: list[int]) -> list[int]:
+def with_descendants(pids: list[int]) -> list[int]:
     """Processes and all that they have started, parents first."""
     children: dict[int, list[int]] = {}
     if sys.platform == "linux":

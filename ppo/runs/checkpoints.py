@@ -1,58 +1,129 @@
-"""Checkpoints of a run folder: the newest and the one before, each checked when it is read."""
+"""Checkpoints of a run folder: the newest and the one before, each verified before anything of it is used.
+
+A checkpoint is a line with its format and the sha256 of all that follows, a line of JSON with its run and what it knows
+of the tables, and the payload of `torch.save`, of which torch sees no byte unless every one of the file is right.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ppo.errors import one_line
-from ppo.runs.files import sync_folder, write_atomically
+from ppo.runs.files import is_full, read_bytes, set_aside, sync_folder, write_aside
+from ppo.runs.tables import Mark, prefix
 
-FORMAT = 2
+FORMAT = 3
 NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.old.pt"
+MAGIC = b"ppo-sweeps checkpoint "
 
 
-def save(folder: Path, run: str, state: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
-    """Write a run's state and the sizes of its tables; the last good checkpoint is kept beside it."""
+class TableDamaged(ValueError):
+    """A checkpoint knows other rows than there are."""
+
+
+class Loaded(NamedTuple):
+    """The checkpoint to go on from, and what was found to be damaged before it."""
+
+    state: dict[str, Any] | None  # None: there is none that fits
+    tables: dict[str, Mark]
+    damage: list[str]  # one sentence for each checkpoint that was set aside
+    tables_damaged: bool
+
+
+def save(folder: Path, run: str, state: Mapping[str, Any], tables: Mapping[str, Mark]) -> None:
+    """Write a run's state and the marks of its tables; the last good checkpoint is kept beside it."""
     import torch  # takes a second to load, which reading a run folder does not need
 
-    buffer = io.BytesIO()
-    torch.save({**state, "format": FORMAT, "run": run, "sizes": dict(sizes)}, buffer)
+    payload = io.BytesIO()
+    torch.save(dict(state), payload)
+    header = {"run": run, "tables": {name: list(mark) for name, mark in tables.items()}}
+    aside = write_aside(folder / NEWEST, packed(header, payload.getbuffer()))
     if (folder / NEWEST).exists():
         (folder / NEWEST).replace(folder / PREVIOUS)
         sync_folder(folder)
-    write_atomically(folder / NEWEST, buffer.getvalue())
+    aside.replace(folder / NEWEST)
+    sync_folder(folder)
 
 
-def load(folder: Path, run: str, warn: Callable[[str], None]) -> dict[str, Any] | None:
-    """The newest checkpoint that is whole and the run's, or None; a bad one is set aside and reported to `warn`."""
+def packed(header: Mapping[str, Any], payload: bytes | memoryview) -> bytes:
+    """The bytes of a checkpoint."""
+    line = json.dumps(header).encode() + b"\n"
+    digest = hashlib.sha256(line)
+    digest.update(payload)
+    return b"".join((_first_line(digest.hexdigest()), line, payload))
+
+
+def unpacked(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The header and the payload of a checkpoint; ValueError unless every bit of it is as it was written."""
+    end = content.find(b"\n") + 1
+    if not content.startswith(MAGIC) or not end:
+        raise ValueError("it is not a checkpoint of this version")
+    rest = memoryview(content)[end:]
+    if content[:end] != _first_line(hashlib.sha256(rest).hexdigest()):
+        words = content[len(MAGIC) : end].split()
+        if words and words[0].isdigit() and int(words[0]) != FORMAT:
+            raise ValueError(f"its format is {int(words[0])}, that of another version; expected {FORMAT}")
+        raise ValueError("it is damaged")
+    split = content.index(b"\n", end) + 1
+    header: dict[str, Any] = json.loads(content[end:split])
+    return header, memoryview(content)[split:]
+
+
+def load(folder: Path, run: str) -> Loaded:
+    """The newest checkpoint that is whole, the run's, and fits its tables; those that do not are set aside."""
     import torch
 
+    damage: list[str] = []
+    tables_damaged = False
     for path in (folder / NEWEST, folder / PREVIOUS):
         if not path.exists():
             continue
         try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
-            _check(folder, run, state)
-        except Exception as error:  # torch.load raises whatever a broken file makes it raise
-            aside = path.with_name(f"{path.name}.bad")
-            path.replace(aside)
-            warn(f"{path} cannot be used ({one_line(error)}): set aside as {aside.name}")
+            header, payload = unpacked(read_bytes(path))
+            tables = _checked(folder, run, header)
+            state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
+        except Exception as error:  # torch.load raises whatever a file of other contents makes it raise
+            if is_full(error):
+                raise
+            tables_damaged |= isinstance(error, TableDamaged)
+            aside = set_aside(path)
+            damage.append(f"{path.name} cannot be used ({one_line(error)}): set aside as {aside.name}")
             continue
-        return state
-    return None
+        return Loaded(state, tables, damage, tables_damaged)
+    return Loaded(None, {}, damage, tables_damaged)
 
 
-def _check(folder: Path, run: str, state: Any) -> None:
-    """ValueError unless `state` is a checkpoint of this run whose tables are still there."""
-    if not isinstance(state, dict) or "format" not in state:
-        raise ValueError("it is not a checkpoint")
-    if state["format"] != FORMAT:
-        raise ValueError(f"its format is {state['format']}, that of another version; expected {FORMAT}")
-    if state.get("run") != run:
-        raise ValueError(f"it belongs to run {state.get('run')}")
-    for name, size in state["sizes"].items():
-        if not (folder / name).exists() or (folder / name).stat().st_size < size:
-            raise ValueError(f"{name} is shorter than it was")
+def damage_of(folder: Path, run: str | None = None) -> list[str]:
+    """What does not fit of a folder's checkpoints, one sentence for each; nothing is changed, nothing unpickled."""
+    damage = []
+    for path in (folder / NEWEST, folder / PREVIOUS):
+        try:
+            header, _ = unpacked(read_bytes(path))
+            _checked(folder, run or header["run"], header)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            damage.append(f"{path.name} cannot be used ({one_line(error)})")
+    return damage
+
+
+def _checked(folder: Path, run: str, header: Mapping[str, Any]) -> dict[str, Mark]:
+    """The marks of a checkpoint's tables; ValueError unless it is of this run, TableDamaged if they do not fit."""
+    if header["run"] != run:
+        raise ValueError(f"it belongs to run {header['run']}")
+    tables = {name: Mark(*mark) for name, mark in header["tables"].items()}
+    try:
+        for name, mark in tables.items():
+            prefix(folder / name, mark)
+    except ValueError as error:
+        raise TableDamaged(str(error)) from None
+    return tables
+
+
+def _first_line(digest: str) -> bytes:
+    return MAGIC + f"{FORMAT} {digest}\n".encode()

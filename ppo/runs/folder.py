@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import math
@@ -14,18 +15,29 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from ppo.config.flatten import flatten
-from ppo.config.identity import essence, run_hash
-from ppo.config.run import EXECUTION_KEYS, Config, to_config, to_mapping
+from ppo.config.files import dump
+from ppo.config.identity import run_hash, short
+from ppo.config.run import Config, to_mapping
 from ppo.errors import Busy, UserError, one_line
 from ppo.runs import checkpoints, locks
-from ppo.runs.files import remove_leftovers, write_atomically, write_json
+from ppo.runs.configs import differing_keys, differs
+from ppo.runs.files import (
+    append,
+    copy_aside,
+    is_full,
+    probe,
+    remove_leftovers,
+    set_aside,
+    sha256_of,
+    write_atomically,
+    write_json,
+)
+from ppo.runs.finding import SEED_FOLDER
 from ppo.runs.machine import scheduler_ids
 from ppo.runs.provenance import code_hashes
-from ppo.runs.states import read_result, read_status
-from ppo.runs.tables import append_rows, cut_to_whole_rows, formatted, start_table, sync
+from ppo.runs.results import CONFIG, EPISODES, RESULT, UPDATES, examine, write_result
+from ppo.runs.states import read_status, standing
+from ppo.runs.tables import Table, cut_to_whole_rows, formatted
 
 if TYPE_CHECKING:
     from ppo.data import Episode
@@ -42,8 +54,13 @@ class RunFolder:
 
     def __init__(self, path: Path, config: Config) -> None:
         self.path, self.config, self.run = path, config, run_hash(config)
-        self.episodes, self.updates = path / "episodes.csv", path / "updates.csv"
         self.update_columns = (*COMMON_COLUMNS[:-1], *config.algorithm.columns, COMMON_COLUMNS[-1])
+        self._episodes = Table(path / EPISODES, EPISODE_COLUMNS)
+        self._updates = Table(path / UPDATES, self.update_columns)
+        self.episodes, self.updates = self._episodes.path, self._updates.path
+        self._artefacts: dict[str, str] = {}  # name -> content
+        self._others: dict[str, str] = {}  # name -> sha256, of files that are written at the end
+        self.damage: list[str] = []  # what was found and set aside, one sentence each
         self._lock: io.TextIOWrapper | None = None
         self._beat = -math.inf  # when the last one was, by the monotonic clock
         self._status: dict[str, Any] = {}
@@ -51,33 +68,30 @@ class RunFolder:
     # -- opening and closing -------------------------------------------------------------------------------------
 
     def result(self) -> dict[str, Any] | None:
-        """The result of a finished run, or None: a run is done only when this is on disk."""
-        return read_result(self.path)
-
-    def differing_keys(self) -> list[str]:
-        """The keys in which the folder's run differs from ours; empty if it is ours or there is none yet."""
-        where = self.path / "config.yaml"
-        try:
-            content = yaml.safe_load(where.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-            raise UserError(f"{where} cannot be read ({one_line(error)}): fix or delete it.") from None
-        ours, theirs = flatten(essence(self.config)), flatten(_essence_of(content))
-        return sorted(k for k in ours | theirs if theirs.get(k, _ABSENT) != ours.get(k, _ABSENT))
+        """The result of a finished run, verified, or None: a run is done only when this is on disk."""
+        result = examine(self.path).result
+        return result if result and result["run"] == self.run else None
 
     def check(self) -> None:
-        """UserError if this run cannot be trained here: the folder has another run, or cannot be written."""
-        if keys := self.differing_keys():
+        """UserError if this run cannot be trained here: the folder has another run, or cannot be written.
+
+        A config that does not fit in a folder which is known to be this run's is damage, to be set aside.
+        """
+        if not self._is_ours() and (keys := differing_keys(self.path / CONFIG, self.config)):
             shown = ", ".join(keys[:5]) + (", ..." if len(keys) > 5 else "")
             raise UserError(f"run folder {self.path} has a different config (in {shown}): name another run_dir.")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            probe(self.path)
         except OSError as error:
+            if is_full(error):
+                raise
             raise UserError(f"run folder {self.path} cannot be written: {error.strerror}.") from None
+
+    def _is_ours(self) -> bool:
+        """Whether the folder's name or its status says that it is this run's."""
+        named = SEED_FOLDER.fullmatch(self.path.name)
+        return bool(named and named[2] == short(self.run)) or read_status(self.path).get("run") == self.run
 
     def open(self, *, compiled: bool | None = None) -> None:
         """Become the folder's one writer and mark the run as running; Busy if another process is.
@@ -93,19 +107,36 @@ class RunFolder:
             who = f"process {before.get('pid')} on {before.get('host')}"
             raise Busy(f"run folder {self.path} is in use by {who}: wait or name another run_dir.")
         remove_leftovers(self.path)
+        self._set_damage_aside()
         attempts = int(before.get("attempts") or 0) + 1
-        write_atomically(self.path / "config.yaml", self._config_text().encode())
+        config = self._config_text().encode()
+        write_atomically(self.path / CONFIG, config)
         self._status = {"state": "running", "attempts": attempts, "host": socket.gethostname(), "pid": os.getpid()}
         self._status |= {"step": 0, "total_steps": self.config.total_steps, "error": None, "slurm": scheduler_ids()}
         self._status["code"] = code_hashes(self.config)
+        self._status |= {"run": self.run, "config": hashlib.sha256(config).hexdigest()}
         self._status["compiled"] = before.get("compiled") if compiled is None else compiled
         self._write_status()
         self.note(f"attempt {attempts}, process {os.getpid()} on {socket.gethostname()}")
+        for text in self.damage:
+            self._warn(text)
+
+    def _set_damage_aside(self) -> None:
+        """Rename what does not fit, and a result with it; tables are left to who goes on from a checkpoint."""
+        reasons = standing(self.path).damage.split("; ")
+        names = {reason.partition(" ")[0] for reason in reasons} & {p.name for p in self.path.iterdir()}
+        if reasons != [""]:
+            self.damage += [f"{self.path}: {reason}" for reason in reasons]
+            names |= {RESULT} & {p.name for p in self.path.iterdir()}
+        if differs(self.path / CONFIG, self.config):
+            names.add(CONFIG)
+        for name in sorted(names - {EPISODES, UPDATES}):
+            self.damage.append(f"{self.path}: {name} set aside as {set_aside(self.path / name).name}")
 
     def note(self, text: str) -> None:
         """Add a line to the run's log."""
-        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n"
+        append(self.path / "log.txt", line.encode(errors="replace"))
 
     def keep_diff(self, diff: str) -> None:
         """Keep how the code differs from its commit, if it does."""
@@ -120,14 +151,33 @@ class RunFolder:
 
     def _config_text(self) -> str:
         header = f"# Run {self.run}. To train it again: ppo --config config.yaml run_dir=NEW_FOLDER\n"
-        return header + yaml.safe_dump(to_mapping(self.config), sort_keys=False)
+        return header + dump(to_mapping(self.config))
 
     # -- records -------------------------------------------------------------------------------------------------
 
-    def start_records(self, sizes: Mapping[str, int]) -> None:
-        """Cut the tables back to the sizes in bytes that the checkpoint recorded, or start them."""
-        start_table(self.episodes, EPISODE_COLUMNS, sizes.get(self.episodes.name))
-        start_table(self.updates, self.update_columns, sizes.get(self.updates.name))
+    def restore(self) -> dict[str, Any] | None:
+        """Put tables and artefacts where the newest checkpoint that fits says, and return its state; else start them.
+
+        What is damaged is set aside, said, and listed in `damage`; nothing is deleted.
+        """
+        found = checkpoints.load(self.path, self.run)
+        texts = [f"{self.path}: {text}" for text in found.damage]
+        for table in (self._episodes, self._updates):
+            if os.path.lexists(table.path) and (found.tables_damaged or (found.state is None and texts + self.damage)):
+                aside = set_aside(table.path) if found.state is None else copy_aside(table.path)
+                texts.append(f"{self.path}: {table.path.name} kept as {aside.name}")
+            if found.state is None:
+                table.start()
+            else:
+                table.cut(found.tables[table.path.name])
+        if found.state is None and texts + self.damage:
+            texts.append(f"{self.path}: starts again from step 0")
+        for text in texts:
+            self._warn(text)
+        self.damage += texts
+        for name, content in (found.state or {}).get("artefacts", {}).items():
+            self._keep(name, content)
+        return found.state
 
     def append(self, episodes: Iterable[Episode], update: Mapping[str, Any]) -> None:
         """Add an iteration's completed episodes and its row of updates; NaN where a column has no value.
@@ -136,13 +186,21 @@ class RunFolder:
         """
         if undeclared := sorted(update.keys() - set(self.update_columns)):
             raise TypeError(f"{self.config.algorithm.name} returned {undeclared[0]}, which is none of its columns")
-        append_rows(self.episodes, ((e.step, repr(e.ret), e.length) for e in episodes))
-        append_rows(self.updates, [[formatted(update.get(column, math.nan)) for column in self.update_columns]])
+        self._episodes.append((e.step, repr(e.ret), e.length) for e in episodes)
+        self._updates.append([[formatted(update.get(column, math.nan)) for column in self.update_columns]])
 
     def keep_artefact(self, name: str, columns: Sequence[str], rows: Iterable[Iterable[float]]) -> None:
         """Keep a table of the algorithm's own as <name>.csv."""
         lines = [",".join(columns), *(",".join(map(repr, map(float, row))) for row in rows)]
-        write_atomically(self.path / f"{name}.csv", ("\n".join(lines) + "\n").encode())
+        self._keep(f"{name}.csv", "\n".join(lines) + "\n")
+
+    def _keep(self, name: str, content: str) -> None:
+        write_atomically(self.path / name, content.encode())
+        self._artefacts[name] = content
+
+    def include(self, name: str) -> None:
+        """Let the result name a file that was written at the end of the run."""
+        self._others[name] = sha256_of(self.path / name)
 
     def beat(self, step: int) -> None:
         """Record, every ten seconds at most, that the run is alive and how many steps it has taken."""
@@ -158,12 +216,8 @@ class RunFolder:
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Write everything needed to go on with the same bits."""
-        sizes = {path.name: sync(path) for path in (self.episodes, self.updates)}
-        checkpoints.save(self.path, self.run, state, sizes)
-
-    def load_checkpoint(self) -> dict[str, Any] | None:
-        """The newest checkpoint that is whole and this run's; a bad one is reported and set aside."""
-        return checkpoints.load(self.path, self.run, self._warn)
+        tables = {table.path.name: table.sync() for table in (self._episodes, self._updates)}
+        checkpoints.save(self.path, self.run, {**state, "artefacts": dict(self._artefacts)}, tables)
 
     def _warn(self, text: str) -> None:
         self.note(text)
@@ -172,11 +226,15 @@ class RunFolder:
     # -- ends ----------------------------------------------------------------------------------------------------
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Mark the run as done; the result is written last."""
-        for path in (self.episodes, self.updates):
-            sync(path)
+        """Mark the run as done; the result is written last. ValueError unless it is that of the whole run."""
+        tables = {table.path.name: (table.rows, table.sync()) for table in (self._episodes, self._updates)}
+        rows = {name: count for name, (count, _) in tables.items()}
+        if result["steps"] < self.config.goal or result["episodes"] != rows[EPISODES]:
+            raise ValueError(f"{result['steps']} steps and {result['episodes']} episodes do not fit the rows: {rows}")
+        digests = {CONFIG: self._status["config"]} | {name: mark.sha256 for name, (_, mark) in tables.items()}
+        digests |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in self._artefacts.items()}
         self._status |= {"state": "done", "step": result["steps"]}
-        write_json(self.path / "result.json", dict(result))
+        write_result(self.path, {**result, "run": self.run, "rows": rows, "sha256": digests | self._others})
         self._write_status()
         self.note(f"done at step {result['steps']}, score {result['score']}")
         self.close()
@@ -199,23 +257,25 @@ class RunFolder:
                 log.error("%s: could not record all about the failure (%s)", self.path, one_line(second))
         self.close()
 
-    def pause(self, step: int) -> None:
-        """Mark the run as planned again: it was interrupted and resumes from where it stopped."""
-        self._status |= {"state": "planned", "step": step}
-        self._write_status()
-        self.note(f"interrupted at step {step}: saved")
+    def pause(self, step: int, reason: str | None = None) -> None:
+        """Mark the run as planned again: it was interrupted, or there was a reason, and resumes from its checkpoint.
+
+        With a reason nothing is raised: on a full disk what can be written is, and the rest stays as it was.
+        """
+        self._status |= {"state": "planned", "step": step, "error": reason}
+        text = "interrupted" if reason is None else reason
+        records: list[Callable[[], None]] = [
+            *(partial(cut_to_whole_rows, path) for path in (self.episodes, self.updates) if reason),
+            self._write_status,
+            lambda: self.note(f"{text} at step {step}" + (": saved" if reason is None else "")),
+        ]
+        for record in records:
+            try:
+                record()
+            except OSError:
+                if reason is None:
+                    raise
         self.close()
-
-
-_ABSENT = object()
-
-
-def _essence_of(content: Any) -> dict[str, Any]:
-    """The identity of the run in a `config.yaml`; all that it says if it is not a run of this version."""
-    try:
-        return essence(to_config(content))
-    except (UserError, TypeError, ValueError, AttributeError):
-        return {k: v for k, v in content.items() if k not in EXECUTION_KEYS} if isinstance(content, dict) else {}
 
 
 def fresh_sibling(path: Path) -> Path:

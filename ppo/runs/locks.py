@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import io
+import os
 from pathlib import Path
+
+from ppo.runs.files import NO_LINKS, open_regular
 
 
 def acquire(path: Path) -> io.TextIOWrapper | None:
@@ -12,7 +15,7 @@ def acquire(path: Path) -> io.TextIOWrapper | None:
 
     Raises OSError where the file cannot be opened or the file system has no locks.
     """
-    file = path.open("a+", encoding="utf-8")
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | NO_LINKS, 0o666), "r+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -27,7 +30,7 @@ def acquire(path: Path) -> io.TextIOWrapper | None:
 def is_locked(path: Path) -> bool:
     """Whether some process has a file locked. For an instant this keeps others from locking it."""
     try:
-        with path.open("r", encoding="utf-8") as file:
+        with open_regular(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

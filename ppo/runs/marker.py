@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +16,22 @@ Marker = NDArray[np.uint32]  # [1 + L]: 1 + the current lane, 0 for all at once;
 def make_marker(path: Path | None, runs: Sequence[str]) -> Marker:
     """A marker of lanes that train these runs (hex hashes), stored in a file if there is a path."""
     size = 1 + len(runs)
-    marker: Marker = np.zeros(size, np.uint32) if path is None else np.memmap(path, np.uint32, "w+", shape=(size,))
+    marker: Marker = np.zeros(size, np.uint32) if path is None else _stored(path, size)
     marker[1:] = [int(run[:DIGITS], 16) for run in runs]
     return marker
+
+
+def _stored(path: Path, size: int) -> Marker:
+    """A marker of zeros in a file whose space is reserved: on a full disk OSError now, not SIGBUS later."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        os.ftruncate(descriptor, 4 * size)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, 4 * size)
+    finally:
+        os.close(descriptor)
+    return np.memmap(path, np.uint32, "r+", shape=(size,))
 
 
 def marked_run(path: Path) -> str | None:

@@ -36,7 +36,9 @@ def provenance(config: Config, capability: str | None = None) -> dict[str, Any]:
     """Code, machine and job of a run, for `result.json`; `capability`: the instructions that torch uses here."""
     numerics = {"capability": capability, "device": config.execution.device, "threads": config.execution.threads}
     numerics |= {name: os.environ[name] for name in SWITCHES if name in os.environ}
-    return {"code": code_hashes(config)} | _surroundings() | {"numerics": numerics, "slurm": scheduler_ids()}
+    found = {"code": code_hashes(config)} | _surroundings() | {"numerics": numerics, "slurm": scheduler_ids()}
+    packages = {origin.package: origin.version for origin in config.env.origins() if origin.package}
+    return found | {"versions": found["versions"] | packages}
 
 
 def numerical(made_by: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,6 +64,9 @@ def code_hashes(config: Config) -> dict[str, str]:
     for group, choice in (("surrogate", config.surrogate), ("network", config.network)):
         if choice is not None and not type(choice).__module__.startswith("ppo."):  # ours are in the core
             hashes[f"{group}/{choice.name}"] = _hash_of(_place_of(type(choice)))
+    for origin in config.env.origins():
+        if origin.place is not None:
+            hashes[f"env/{origin.module}"] = _hash_of(origin.place)
     return hashes
 
 

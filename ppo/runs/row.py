@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ class RunRow(NamedTuple):
         for key, kind in _KINDS.items():
             if type(values.get(key)) is not kind:
                 raise ValueError(f"{key} of a run must be of type {kind.__name__}, not {values.get(key)!r}")
+        if not (0 <= values["seed"] < 2**63 and 0 < values["goal"] < 2**63):
+            raise ValueError(f"seed {values['seed']} or goal {values['goal']} of a run is none")
         folder = PurePosixPath(values["folder"])
         if folder.is_absolute() or ".." in folder.parts or not folder.parts:
             raise ValueError(f"folder {values['folder']!r} of a run is outside the store")
@@ -46,7 +49,7 @@ _KINDS: dict[str, type] = {"seed": int, "goal": int} | dict.fromkeys(
 
 def read_rows(path: Path) -> list[RunRow]:
     """The runs that a `runs.json` lists, [] where there is none; ValueError if it is malformed."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     content = read_json(path)
     if content is None or not isinstance(content.get("runs"), list):

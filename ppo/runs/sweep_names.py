@@ -25,7 +25,7 @@ def named(sweep: str) -> str:
     return sweep_name(Path(sweep)) if sweep.endswith(SUFFIX) else sweep
 
 
-def how_to_train(sweep: str) -> str:
+def how_to_train(sweep: str, command: str = "run") -> str:
     """The command that trains a sweep, given by its name or the path of its file, which a name only suggests."""
     known = sweep.endswith(SUFFIX) or (FOLDER / f"{sweep}{SUFFIX}").is_file()
-    return f"ppo-sweeps run {sweep if known else re.sub('-[0-9a-f]{6}$', '', sweep) + SUFFIX}"
+    return f"ppo-sweeps {command} {sweep if known else re.sub('-[0-9a-f]{6}$', '', sweep) + SUFFIX}"

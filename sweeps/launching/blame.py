@@ -1,7 +1,8 @@
 """What to do with a pack whose process died: find the run that kills it, in few starts, and let the others finish.
 
-A worker marks the run that it is working for (`ppo.runs.marker`). A crash is that run's fault; a kill may also come
-from the machine (memory) or a person, so the first one is treated as an accident.
+A worker marks the run that it is working for (`ppo.runs.marker`). A crash is that run's fault, and so is an exit from
+within its environment's code; a kill may also come from the machine (memory) or a person: the first one is taken for
+an accident.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ class Blame:
         self.strikes: Counter[str] = Counter()  # by run: those that died while working for it
 
     def judge(self, runs: Sequence[Run], marked: str | None, number: int) -> Verdict:
-        """For the unfinished `runs` of a process that died of signal `number` while working for the run `marked`."""
+        """For the unfinished `runs` of a process that died while working for the run `marked`.
+
+        `number`: of the signal that it died of; 0 if it exited.
+        """
         self.deaths.update(run.hash for run in runs)
         suspect = [run for run in runs if run.hash[:DIGITS] == marked]
         mates = [run for run in runs if run.hash[:DIGITS] != marked]
@@ -53,3 +57,13 @@ class Blame:
 
 def _packs(*groups: Sequence[Run]) -> list[list[Run]]:
     return [list(group) for group in groups if group]
+
+
+def words(status: int) -> str:
+    """How a process ended, from its return code: of SIGSEGV, with status 3."""
+    if status >= 0:
+        return f"with status {status}"
+    try:
+        return f"of {signal.Signals(-status).name}"
+    except ValueError:
+        return f"of signal {-status}"

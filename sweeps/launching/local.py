@@ -13,15 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ppo.envs.watchdog import KILL
 from ppo.errors import UserError
 from ppo.runs.exits import Exit
+from ppo.runs.files import DISK_FULL, is_full
 from ppo.runs.folder import RunFolder
 from ppo.runs.marker import marked_run
 from ppo.runs.states import ENDED, State, standing
 from ppo.runs.words import counted
 from sweeps.home import Home, PackFile
 from sweeps.launching import start
-from sweeps.launching.blame import Blame
+from sweeps.launching.blame import Blame, words
 from sweeps.launching.worker import DRIVER, ONE_THREAD
 from sweeps.planning.packing import Pace, PlannedPack, make_pack
 from sweeps.planning.plan import Plan
@@ -75,6 +77,7 @@ class Pool:
                     self._collect_ended()
                     self._handle_stop_requests()
                     self._show()
+                    self.home.beat()
                     time.sleep(POLL_SECONDS)
             except BaseException:
                 self._signal(signal.SIGKILL)
@@ -86,8 +89,15 @@ class Pool:
     def _start(self) -> None:
         while self.queue and len(self.active) < self.workers and not self.stops_handled:
             pack = self.queue.popleft()
-            file = self.home.write_pack(pack.runs)
-            self.active.append(ActivePack(pack.runs, file, _launch(file), Watch(pack.runs, pack.seconds)))
+            try:
+                file = self.home.write_pack(pack.runs)
+                process = _launch(file)
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                self._block(pack.runs, DISK_FULL)
+                continue
+            self.active.append(ActivePack(pack.runs, file, process, Watch(pack.runs, pack.seconds)))
             self.view.event(f"started  {pack_title(pack.runs)} x{len(pack.runs)}")
 
     def _collect_ended(self) -> None:
@@ -103,17 +113,19 @@ class Pool:
 
     def _after(self, active: ActivePack, left: list[Run], status: int) -> None:
         """Deal with the unfinished runs of a process that was stopped, refused them, or died."""
-        if status == Exit.INTERRUPTED:
+        if marked_run(active.file.marker) is not None:  # whatever its status is, it comes from an environment's code
+            self._judge(active, left, status)
+        elif status == Exit.INTERRUPTED:
             if not self.stops_handled:  # somebody else stopped it: the sweep goes on
                 self._requeue([left])
         elif status == Exit.BUSY:
             self._wait_for(left, _last_line(active.file))
+        elif status == Exit.FULL:
+            self._block(left, DISK_FULL)
         elif status == Exit.MISTAKE:
             self._block(left, _last_line(active.file))
-        elif status >= 0:
-            self._fail(left, f"its process ended with status {status}: {_last_line(active.file)}")
-        elif not self.stops_handled:
-            self._judge(active, left, -status)
+        else:
+            self._judge(active, left, status)
 
     def _wait_for(self, runs: Sequence[Run], writer: str) -> None:
         """Leave runs, one of which has another writer, to the next plan, which waits for it, up to a limit."""
@@ -123,12 +135,14 @@ class Pool:
         else:
             self.view.event(f"waits    {pack_title(runs)} x{len(runs)}: {writer}")
 
-    def _judge(self, active: ActivePack, left: list[Run], number: int) -> None:
-        name = signal.Signals(number).name
+    def _judge(self, active: ActivePack, left: list[Run], status: int) -> None:
+        """Find out which run a process has died of, by starting its runs again; nothing once we are stopping."""
+        if self.stops_handled:
+            return
         marked = marked_run(active.file.marker)
-        verdict = self.blame.judge(left, marked, number)
-        self.view.event(f"died     {active.watch.title} x{len(left)}, of {name}, working for {marked or 'all'}")
-        self._fail(verdict.failed, f"its process died of {name} while working for this run, again and again")
+        verdict = self.blame.judge(left, marked, max(-status, 0))
+        self.view.event(f"died     {active.watch.title} x{len(left)}, {words(status)}, working for {marked or 'all'}")
+        self._fail(verdict.failed, _reason(active.file, status))
         self._requeue(verdict.packs)
 
     def _requeue(self, groups: Sequence[list[Run]]) -> None:
@@ -144,6 +158,8 @@ class Pool:
                 self._note_end(run)
             except UserError as error:
                 self._block([run], str(error))
+            except OSError as error:
+                self._block([run], DISK_FULL if is_full(error) else f"{run.folder}: {error.strerror}")
 
     def _block(self, runs: Sequence[Run], reason: str) -> None:
         self.blocked |= {run.hash: reason for run in runs}
@@ -155,9 +171,9 @@ class Pool:
         if found.state not in ENDED:
             return False
         self.ended[run.hash] = found.state
-        if found.state == State.FAILED:
+        if found.state != State.DONE:
             which = f"{run.row.env}  {run.label}  seed {run.row.seed}"
-            self.view.event(f"failed   {which} at step {found.step}: {found.status.get('error')}  ({run.folder})")
+            self.view.event(f"{found.state:<8} {which} at step {found.step}: {found.error}  ({run.folder})")
         return True
 
     # -- stopping ------------------------------------------------------------------------------------------------
@@ -223,6 +239,15 @@ def _launch(file: PackFile) -> subprocess.Popen[bytes]:
             env=os.environ | ONE_THREAD | {DRIVER: str(os.getpid())},
             start_new_session=True,
         )
+
+
+def _reason(file: PackFile, status: int) -> str:
+    """Why the run that a process died of, again and again, has failed."""
+    if -status == KILL:
+        return "a step of its environment took more than step_seconds and could not be interrupted"
+    if status < 0:
+        return f"its process died {words(status)} while working for this run, again and again"
+    return f"its process ended {words(status)} while working for this run, again and again: {_last_line(file)}"
 
 
 def _last_line(file: PackFile) -> str:

@@ -49,7 +49,7 @@ def job_of(status: Mapping[str, Any]) -> str | None:
     ids = status.get("slurm") or {}
     if "SLURM_ARRAY_JOB_ID" in ids:
         return f"{ids['SLURM_ARRAY_JOB_ID']}_{ids.get('SLURM_ARRAY_TASK_ID')}"
-    return ids.get("SLURM_JOB_ID")
+    return str(ids["SLURM_JOB_ID"]) if "SLURM_JOB_ID" in ids else None
 
 
 def queue() -> dict[str, str] | None:

@@ -22,6 +22,7 @@ from ppo.errors import UserError
 from ppo.runs.exits import Exit
 from ppo.runs.words import counted
 from sweeps.home import Home, PackFile
+from sweeps.launching import start_task
 from sweeps.launching.launchers import Slurm
 from sweeps.launching.scheduler import Scheduler, ask, queue
 from sweeps.launching.start import ROOT
@@ -44,14 +45,15 @@ class PackTask:
     def __call__(self) -> int:
         """Train to the end; ends the process with status 1 if a run failed, so that SLURM reports it too."""
         started, signals = time.monotonic(), []
-        requeue: Any = signal.getsignal(signal.SIGUSR2)  # submitit's: puts us back into the queue and exits
-        signal.signal(signal.SIGUSR2, lambda *_: signals.append("SIGUSR2"))
+        requeue: Any = signal.getsignal(start_task.SIGNAL)  # submitit's: puts us back into the queue and exits
+        signal.signal(start_task.SIGNAL, lambda *_: signals.append("SIGUSR2"))
+        start_task.let_through()
         status = train_pack_file(
             PackFile(Path(self.path)), lambda: bool(signals) or time.monotonic() - started > self.seconds
         )
         out_of_time = time.monotonic() - started > self.seconds
         if status == Exit.INTERRUPTED and (signals or out_of_time) and callable(requeue):
-            requeue(signal.SIGUSR2, None)
+            requeue(start_task.SIGNAL, None)
         if status:
             sys.exit(status)
         return status
@@ -107,7 +109,7 @@ def _submit_array(home: Home, launcher: Slurm, files: Sequence[PackFile]) -> lis
     folder.mkdir(exist_ok=True)
     try:
         # -P: modules of the working directory must not be imported in place of ours.
-        python, timeouts = f"{shlex.quote(sys.executable)} -P", launcher.max_requeues
+        python, timeouts = start_task.command(sys.executable), launcher.max_requeues
         executor = submitit.SlurmExecutor(folder=folder.absolute(), max_num_timeout=timeouts, python=python)
         executor.update_parameters(**parameters(home.name, launcher))
         # sbatch's complaints are in the exception; submitit would print them as well.

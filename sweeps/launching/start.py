@@ -25,4 +25,5 @@ def import_ours() -> None:
 
 if __name__ == "__main__":
     import_ours()
-    sys.exit(import_module("sweeps.launching.worker").main(sys.argv[1]))
+    worker = import_module("sweeps.launching.worker")
+    worker.end(worker.main(sys.argv[1]))

@@ -6,11 +6,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from ppo.config.run import Config
 from ppo.errors import Busy, UserError, printable
 from ppo.runs.exits import Exit
+from ppo.runs.files import is_full
 from ppo.runs.machine import append_working_directory
 from sweeps.home import PackFile
 
@@ -25,8 +28,10 @@ def train_pack_file(file: PackFile, stop: Callable[[], bool]) -> Exit:
     append_working_directory()
     runs = file.runs()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
+    from ppo.console import show_progress
     from ppo.train import Interrupted
 
+    show_progress()
     try:
         return _train_those_that_fit(runs, stop, file.marker)
     except Interrupted:
@@ -51,6 +56,8 @@ def _train(runs: Sequence[tuple[Config, Path]], stop: Callable[[], bool], marker
 
     configs, folders = zip(*runs, strict=True)
     outcomes = train(configs, folders=folders, stop=stop, marker=marker)
+    if any(o.paused for o in outcomes):
+        return Exit.FULL
     return Exit.FAILED if any(o.result is None for o in outcomes) else Exit.DONE
 
 
@@ -65,6 +72,14 @@ def _fits(config: Config, folder: Path) -> bool:
     return True
 
 
+def end(status: Exit) -> NoReturn:
+    """End this process at once: threads that environments have started, and their last words, may take for ever."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(status)
+
+
 def main(path: str) -> Exit:
     """Train the pack in a file; saves and stops when the process that started us is gone."""
     driver = int(os.environ.get(DRIVER, os.getppid()))  # passed in, because our parent may have died already
@@ -73,3 +88,7 @@ def main(path: str) -> Exit:
     except UserError as error:
         sys.stderr.write(f"{printable(error)}\n")
         return Exit.BUSY if isinstance(error, Busy) else Exit.MISTAKE
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return Exit.FULL

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ppo.config.compose import CONF, parse
+from ppo.config.schema import Folder, convert
 from ppo.errors import UserError
 from ppo.runs.files import read_json, write_json
 from ppo.runs.finding import located
 from ppo.runs.provenance import PACKAGE
+from ppo.runs.results import DIGEST, digest_of, seal
 from ppo.runs.row import RunRow
 from ppo.runs.store import default_store, store_path
 from sweeps.home import Home
 from sweeps.planning.points import own_files
 from sweeps.planning.runs import outputs_of, sweep_runs
 from sweeps.planning.spec import load
-
 
 DEPENDS_ON_ELSEWHERE = re.compile(r"\$\{\s*\w+(\.\w+)*\s*:")  # a resolver, such as ${oc.env:SEED}: read anew each time
 
@@ -53,7 +54,7 @@ def catalogue(name: str, overrides: Sequence[str], only: Sequence[str]) -> Catal
         with suppress(OSError):  # a store that may only be read has no cache
             for old in path.parent.glob("catalogue-*.json"):
                 old.unlink(missing_ok=True)
-            write_json(path, {"rows": [row.to_json() for row in found.rows]})
+            write_json(path, seal({"rows": [row.to_json() for row in found.rows]}))
     return found
 
 
@@ -62,13 +63,14 @@ def store_of(overrides: Sequence[str]) -> Path:
     named = [o for o in parse(overrides) if o.key_or_group == "outputs"]
     if named and named[-1].is_sweep_override():
         raise UserError(f"{named[-1].input_line} is invalid: expected one store for a sweep.")
-    return store_path(str(named[-1].value()) if named else default_store())
+    return store_path(convert(named[-1].value(), Folder, "outputs") if named else default_store())
 
 
 def _read(path: Path) -> list[RunRow]:
     """The rows of a cache; empty if it cannot be read."""
     try:
-        return [RunRow.from_json(row) for row in (read_json(path) or {})["rows"]]
+        content = read_json(path) or {}
+        return [RunRow.from_json(row) for row in content["rows"]] if digest_of(content) == content[DIGEST] else []
     except (LookupError, TypeError, ValueError):
         return []
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from ppo.config.run import Config
 from ppo.memory import check_memory
 from ppo.runs.provenance import code_hashes
-from ppo.runs.states import TO_TRAIN, Standing, State, standing
+from ppo.runs.states import TO_RETRY, TO_TRAIN, Standing, State, standing
 from sweeps.launching.launchers import Launcher, Slurm
 from sweeps.launching.scheduler import Scheduler
-from sweeps.planning.packing import Pace, PlannedPack, cut, makespan
+from sweeps.planning.packing import Pace, PlannedPack, cut, make_pack, makespan
 from sweeps.planning.runs import Run
 from sweeps.planning.speeds import Speeds, speeds
 
@@ -89,16 +89,24 @@ def make_plan(
 ) -> Plan:
     """Look at every run's folder and cut what is to be trained into packs; starts nothing.
 
-    `retry`: train failed runs too, and silent ones on machines that cannot be asked; `leave`: runs not to be trained.
+    `retry`: train failed and damaged runs too, and silent ones on machines that cannot be asked; `leave`: which not to.
     """
     standings = {run.hash: scheduler.refine(run.hash, standing(run.folder)) for run in runs}
     known_speeds = speeds(s.result for s in standings.values() if s.result)
-    states = (*TO_TRAIN, State.FAILED, State.UNKNOWN) if retry else TO_TRAIN
+    states = (*TO_TRAIN, *TO_RETRY) if retry else TO_TRAIN
     todo = [run for run in runs if standings[run.hash].state in states and run.hash not in leave]
     most = None if launcher.pack_size == "auto" else int(launcher.pack_size)
     taken = {run.hash: standings[run.hash].step for run in todo}
-    packs = cut(todo, workers=launcher.most_workers, most=most, pace=Pace(known_speeds, taken))
+    pace = Pace(known_speeds, taken)
+    # Nobody watches a job. A run whose process has died twice may be what kills it: its mates go on without it.
+    alone = [run for run in todo if isinstance(launcher, Slurm) and _died_twice(standings[run.hash])]
+    packs = cut([run for run in todo if run not in alone], workers=launcher.most_workers, most=most, pace=pace)
+    packs += [make_pack([run], pace) for run in alone]
     return Plan(name, list(runs), standings, packs, launcher.most_workers, known_speeds)
+
+
+def _died_twice(found: Standing) -> bool:
+    return found.state == State.LOST and (found.status.get("attempts") or 0) >= 2
 
 
 def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:
@@ -119,9 +127,8 @@ def to_json(plan: Plan, outputs: Path) -> dict[str, Any]:
 
 def facts(standing: Standing) -> dict[str, Any]:
     """What a run has come to so far, for programs."""
-    error = standing.status.get("error") if standing.state == State.FAILED else None
     score = standing.result.get("score")
-    return {"state": str(standing.state), "step": standing.step, "score": score, "error": error}
+    return {"state": str(standing.state), "step": standing.step, "score": score, "error": standing.error}
 
 
 def disk_needed(plan: Plan) -> int:

@@ -13,7 +13,7 @@ import yaml
 
 from ppo.config import overrides as hydra_words
 from ppo.config.compose import expand
-from ppo.config.files import first_line
+from ppo.config.files import first_line, text_of
 from ppo.errors import UserError, did_you_mean, shown
 from ppo.runs.sweep_names import FOLDER, SUFFIX, sweep_name
 
@@ -40,8 +40,13 @@ def names() -> list[str]:
 
 def file_of(name: str) -> Path:
     """The file of a sweep: one of conf/sweep by its name, any other by a path that ends in .yaml."""
-    path = Path(name).expanduser() if name.endswith(SUFFIX) else FOLDER / f"{name}{SUFFIX}"
-    if not path.is_file():
+    path = Path(name) if name.endswith(SUFFIX) else FOLDER / f"{name}{SUFFIX}"
+    try:
+        path = path.expanduser()
+        found = path.is_file()
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, or of an unknown user, or none at all
+        found = False
+    if not found:
         other = "the path of an existing file" if name.endswith(SUFFIX) else "a path that ends in .yaml"
         expected = f"{', '.join(names())}, or {other}"
         raise UserError(f"sweep {name} is unknown: expected {expected}.{did_you_mean(name, names())}")
@@ -52,8 +57,8 @@ def load(name: str) -> Sweep:
     """The sweep of this name or file; UserError if there is none or it is invalid."""
     path = file_of(name)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _AsTyped)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        content = yaml.load(text_of(path, "a sweep", typed=False), _AsTyped)
+    except (yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as a sweep ({first_line(error)}).") from None
     return parse(sweep_name(path), content)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from operator import ge, gt, le, lt
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
-
-import yaml
 
 from ppo.config.flatten import flatten
 from ppo.config.identity import short
@@ -17,6 +17,8 @@ from ppo.config.naming import setting_name
 from ppo.config.run import to_config
 from ppo.errors import UserError, did_you_mean, shown, unknown
 from ppo.runs import published
+from ppo.runs.configs import read_config
+from ppo.runs.files import open_regular, read_bytes
 from ppo.runs.finding import run_folders
 from ppo.runs.states import ENDED, State, standing
 from ppo.runs.words import counted
@@ -43,17 +45,18 @@ def list_runs(outputs: Path, filters: Sequence[str], columns: list[str]) -> List
     """The runs of a store that match every filter; UserError where there is no store or a column is unknown."""
     if not outputs.is_dir():
         raise UserError(f"outputs={outputs} is invalid: expected a folder that exists.")
-    wanted = dict(map(_filter, filters))
-    with_config = any(key not in COLUMNS for key in [*columns, *wanted])
+    wanted = list(map(_filter, filters))
+    keys = [*columns, *(one.key for one in wanted)]
+    with_config = any(key not in COLUMNS for key in keys)
     rows = [*(_of_folder(folder, with_config) for folder in run_folders(outputs)), *_published(outputs, with_config)]
-    _check([*columns, *wanted], rows)
-    _check_states(wanted.get("state", []))
-    return Listing(outputs, columns, [row for row in rows if all(_fits(row.get(k), v) for k, v in wanted.items())])
+    _check(keys, rows)
+    _check_states([value for one in wanted if one.key == "state" for value in one.values])
+    return Listing(outputs, columns, [row for row in rows if all(one.fits(row.get(one.key)) for one in wanted)])
 
 
 def print_aligned(found: Listing) -> None:
     """For a person: hashes cut to the digits that name a folder."""
-    rows = [{**row, "run": short(str(row["run"]))} for row in found.rows]
+    rows = [{**row, "run": short(str(row.get("run") or ""))} for row in found.rows]
     table = [found.columns, *([cell(row.get(column)) for column in found.columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
@@ -94,7 +97,7 @@ def _of_folder(folder: Path, with_config: bool) -> Row:
     row: Row = {key: found.status.get(key) for key in ("attempts", "host", "pid", "heartbeat", "compiled")}
     row |= _of_result(found.result) if found.result else _of_config(folder, config)
     row |= {"state": str(found.state), "step": found.step, "folder": folder}
-    row["error"] = found.status.get("error") if found.state == State.FAILED else None
+    row["error"] = found.error
     return flatten(config) | row
 
 
@@ -117,18 +120,14 @@ def _of_config(folder: Path, config: Mapping[str, Any]) -> Row:
 def _run_of(folder: Path) -> str:
     """The hash in the first line of config.yaml, or the digits of it in the folder's name."""
     try:
-        with (folder / "config.yaml").open(encoding="utf-8", errors="replace") as file:
-            found = re.match(r"# Run ([0-9a-f]{64})\.", file.readline())
+        found = re.match(rb"# Run ([0-9a-f]{64})\.", read_bytes(folder / "config.yaml"))
     except OSError:
         found = None
-    return found[1] if found else folder.name.split("-")[2]
+    return found[1].decode() if found else folder.name.split("-")[2]
 
 
 def _config(folder: Path) -> Row:
-    try:
-        content = yaml.load((folder / "config.yaml").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError, RecursionError):
-        return {}
+    content = read_config(folder / "config.yaml")
     return content if isinstance(content, dict) else {}
 
 
@@ -139,13 +138,17 @@ def _published(outputs: Path, with_config: bool) -> Iterator[Row]:
         try:
             sweep = published.read(path)
         except (ValueError, OSError) as error:
-            raise UserError(f"{error}.") from None
+            rows[str(path)] = {"state": str(State.DAMAGED), "setting": path.name, "error": str(error), "folder": path}
+            continue
         for run in sweep.runs:
             record = sweep.records.get(run.run)
             result: Mapping[str, Any] = record["result"] if record else {}
-            row: Row = flatten(record.get("config") or {}) if record and with_config else {}
+            config = record.get("config") if record and with_config else None
+            row: Row = flatten(config) if isinstance(config, dict) else {}
             row |= _of_result(result) | {"env": run.env, "setting": run.setting, "seed": run.seed, "run": run.run}
-            row |= {"state": str(State.DONE if record else State.NEW), "step": result.get("steps", 0), "folder": path}
+            why = sweep.damage.get(run.run)
+            state = State.DONE if record else State.DAMAGED if why else State.NEW
+            row |= {"state": str(state), "step": result.get("steps", 0), "folder": path, "error": why}
             rows.setdefault(run.run, row)
     yield from rows.values()
 
@@ -153,16 +156,37 @@ def _published(outputs: Path, with_config: bool) -> Iterator[Row]:
 # -- filters -----------------------------------------------------------------------------------------------------------
 
 
-def _filter(text: str) -> tuple[str, list[str]]:
-    """`key=a,b` as the key and its values; commas inside brackets separate nothing."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"{text} is not a filter: expected key=value.")
-    return key, re.split(r",(?![^\[]*\])", value)
+COMPARISONS: dict[str, Callable[[Any, float], bool]] = {">=": ge, "<=": le, ">": gt, "<": lt}
 
 
-def _fits(value: Any, patterns: Sequence[str]) -> bool:
-    return any(_equal(value, pattern) or matches(pattern, cell(value)) for pattern in patterns)
+class Filter(NamedTuple):
+    """What a column's value must be, or be compared with."""
+
+    key: str
+    sign: str
+    values: list[str]
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value is one of ours, or compares with ours as it must."""
+        if self.sign == "=":
+            return any(_equal(value, pattern) or matches(pattern, cell(value)) for pattern in self.values)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return is_number and COMPARISONS[self.sign](value, float(self.values[0]))
+
+
+def _filter(text: str) -> Filter:
+    """`key=a,b` or `key>1`; commas inside brackets separate nothing."""
+    found = re.fullmatch(r"([^<>=]+)(>=|<=|>|<|=)(.*)", text, re.DOTALL)
+    if not found:
+        raise UserError(f"{text} is not a filter: expected key=value, or key>number.")
+    key, sign, value = found.groups()
+    if sign == "=":
+        return Filter(key, sign, re.split(r",(?![^\[]*\])", value))
+    try:
+        float(value)
+    except ValueError:
+        raise UserError(f"{text} is not a filter: expected a number after {sign}.") from None
+    return Filter(key, sign, [value])
 
 
 def _equal(value: Any, text: str) -> bool:
@@ -199,19 +223,24 @@ def print_logs(folder: Path, out: TextIO, *, follow: bool) -> None:
     offset = 0
     while True:
         offset = _print_from(folder / "log.txt", offset, out)
-        state = standing(folder).state
-        if not follow or state in ENDED:
+        found = standing(folder)
+        if not follow or found.state in ENDED:
             break
         time.sleep(FOLLOW_SECONDS)
     _print_from(folder / "log.txt", offset, out)
-    if state == State.FAILED:
+    if found.state == State.FAILED:
         _print_from(folder / "traceback.txt", 0, out)
+    if found.state == State.DAMAGED:
+        out.write(f"damaged: {found.damage}\n")
 
 
 def find(run: str, outputs: Path) -> Path:
     """The folder of a run, by its path, its hash or the beginning of it, or a part of its folder's name."""
-    if (Path(run) / "config.yaml").exists():
-        return Path(run)
+    if not run.strip():
+        raise UserError("the run is missing: expected its hash or the beginning of it, or its folder.")
+    with suppress(OSError, ValueError):  # a name that is too long for a path is none
+        if (Path(run) / "config.yaml").exists():
+            return Path(run)
     name = short(run) if re.fullmatch(r"[0-9a-f]{12,64}", run) else run
     found = [folder for folder in run_folders(outputs) if name in folder.name]
     if len(found) != 1:
@@ -223,9 +252,9 @@ def find(run: str, outputs: Path) -> Path:
 
 def _print_from(path: Path, offset: int, out: TextIO) -> int:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(offset)
-            content = file.read()
+            content = file.readall()
     except OSError:
         return offset
     out.write(content.decode(errors="replace"))

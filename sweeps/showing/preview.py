@@ -28,7 +28,7 @@ def print_plan(console: Console, plan: Plan, outputs: Path) -> None:
         where = "ppo-sweeps ls state=done --columns run,code,commit,folder"
         console.print(f"  {len(plan.other_code):5} of these were trained by other code than today's: {where}")
     if plan.begun_by_other_code:
-        console.print(f"  {len(plan.begun_by_other_code):5} of these were begun by other code and would go on by today's")
+        console.print(f"  {len(plan.begun_by_other_code):5} of these were begun by other code than today's")
     console.print(_settings(labels))
     if not plan.packs:
         console.print("nothing to train")

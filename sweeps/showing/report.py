@@ -54,11 +54,13 @@ def failure_lines(runs: Sequence[Run], standings: Standings) -> list[str]:
     """Failures grouped by cause, whatever numbers it contains: how many, why, and one of their folders."""
     causes: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        if standings[run.hash].state == State.FAILED:
-            causes[re.sub(r"\d+", "#", str(standings[run.hash].status.get("error")))].append(run)
+        found = standings[run.hash]
+        if found.state in (State.FAILED, State.DAMAGED):
+            causes[f"{found.state}: " + re.sub(r"\d+", "#", str(found.error))].append(run)
     lines = []
     for failed in sorted(causes.values(), key=len, reverse=True):
         example = " for example" if len(failed) > 1 else ""
-        lines.append(f"{len(failed)} failed: {standings[failed[0].hash].status.get('error')}")
+        found = standings[failed[0].hash]
+        lines.append(f"{len(failed)} {found.state}: {found.error}")
         lines.append(f"   {example} {failed[0].folder}")
     return lines

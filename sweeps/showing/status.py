@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ppo.config.identity import short
 from ppo.console import clock, count
+from ppo.runs.folder import HEARTBEAT_SECONDS
 from ppo.runs.row import RunRow
 from ppo.runs.states import Standing, State, standing
 from ppo.runs.words import counted
@@ -63,7 +64,8 @@ def render(status: Status) -> RenderableType:
     headline = Text(f"{status.name}: {counted(len(status.rows), 'run')}: {counts}", style="bold")
     if status.driver:
         headline.append(f"  (run by process {status.driver.get('pid')} on {status.driver.get('host')})", style="")
-    parts = [headline, _settings(status), _running(status), _lost(status), _failed(status)]
+    parts = [headline, _settings(status), _running(status), _lost(status)]
+    parts += [_ended_badly(status, state) for state in (State.FAILED, State.DAMAGED)]
     return Group(*(part for part in parts if part))
 
 
@@ -98,8 +100,13 @@ def _running(status: Status) -> Table | None:
         silent = time.time() - max(float(s.status.get("heartbeat") or 0) for s in standings)
         steps = f"{count(min(s.step for s in standings))} of {count(rows[0].goal)}"
         title = Text(title_of(rows))
-        table.add_row(title, str(len(indices)), steps, f"{clock(max(0.0, silent))} ago", Text(f"{pid} on {host}"))
+        table.add_row(title, str(len(indices)), steps, _ago(silent), Text(f"{pid} on {host}"))
     return table if packs else None
+
+
+def _ago(seconds: float) -> str:
+    """How long ago something was; ahead where the clock of another machine is, by more than the time between beats."""
+    return f"{clock(max(0.0, seconds))} ago" if seconds > -HEARTBEAT_SECONDS else f"{clock(-seconds)} ahead"
 
 
 def _lost(status: Status) -> Text | None:
@@ -109,17 +116,18 @@ def _lost(status: Status) -> Text | None:
     return Text("lost with " + ", ".join(f"job {job} ({ends[job]})" for job in sorted(ends))) if ends else None
 
 
-def _failed(status: Status) -> Table | None:
+def _ended_badly(status: Status, state: State) -> Table | None:
+    """The runs that have failed, or are damaged, with the reason."""
     pairs = zip(status.rows, status.standings, strict=True)
-    failed = [(row, found) for row, found in pairs if found.state == State.FAILED]
-    table = Table(title="Failed", title_justify="left", title_style="bold red", box=None, pad_edge=False)
+    failed = [(row, found) for row, found in pairs if found.state == state]
+    table = Table(title=state.capitalize(), title_justify="left", title_style="bold red", box=None, pad_edge=False)
     for name in ("run", "setting", "step", "cause", "folder"):
         table.add_column(name, overflow="fold")
     for row, found in failed[:MOST_ROWS]:
-        cause, folder = Text(str(found.status.get("error"))), Text(str(status.outputs / row.folder))
+        cause, folder = Text(str(found.error)), Text(str(status.outputs / row.folder))
         table.add_row(short(row.run), Text(row.label), str(found.step), cause, folder)
     if len(failed) > MOST_ROWS:
-        table.add_row("...", "", "", f"and {len(failed) - MOST_ROWS} more: ppo-sweeps ls state=failed", "")
+        table.add_row("...", "", "", f"and {len(failed) - MOST_ROWS} more: ppo-sweeps ls state={state}", "")
     return table if failed else None
 
 

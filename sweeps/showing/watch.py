@@ -11,6 +11,8 @@ from ppo.runs.row import RunRow
 from ppo.runs.states import ENDED, Standing, State, standing
 from sweeps.planning.runs import Run
 
+JUMP_SECONDS = 60.0  # between two heartbeats, by which a clock that was set differs from one that runs on
+
 
 class PackLine(NamedTuple):
     """One pack in training, as shown."""
@@ -34,6 +36,7 @@ class Watch:
         self.first: dict[int, int] | None = None  # steps of the runs in training at the first look, by their number
         self.since: tuple[float, dict[int, int]] | None = None  # heartbeat and steps when the clock started
         self.beat = 0.0  # the last heartbeat
+        self.seen = 0.0  # by our monotonic clock, when it was
         self.speed: float | None = None  # as last measured
 
     def look(self) -> PackLine:
@@ -43,7 +46,7 @@ class Watch:
         goals = [r.row.goal for r in self.runs]
         # A failed run takes no more steps.
         steps = sum(g if s.state in ENDED else s.step for s, g in zip(standings, goals, strict=True))
-        done, failed = (sum(s.state == state for s in standings) for state in ENDED)
+        done, failed = (sum(s.state == state for s in standings) for state in (State.DONE, State.FAILED))
         left, size = self._left(self.goal - steps), len(self.runs)
         shown = f"{count(steps // size)} of {count(self.goal // size)}"
         return PackLine(self.title, size, done, failed, shown, self.speed, left, steps / self.goal)
@@ -54,7 +57,7 @@ class Watch:
         if not training:
             return
         steps = {i: s.step for i, s in training.items()}
-        self.beat = max(float(s.status.get("heartbeat") or 0) for s in training.values())
+        self._hear(max(float(s.status.get("heartbeat") or 0) for s in training.values()))
         if self.since:
             start, before = self.since
             taken = sum(step - before[i] for i, step in steps.items() if i in before)
@@ -64,13 +67,23 @@ class Watch:
             self.since = (self.beat, steps)
         self.first = self.first or steps
 
+    def _hear(self, beat: float) -> None:
+        """Take in the last heartbeat; what was measured by a clock that has been set since is forgotten."""
+        if beat == self.beat:
+            return
+        age = time.time() - beat
+        seen = time.monotonic() - (age if 0 < age < JUMP_SECONDS else 0.0)
+        if abs((beat - self.beat) - (seen - self.seen)) > JUMP_SECONDS:
+            self.since = None
+        self.beat, self.seen = beat, seen
+
     def _left(self, steps: int) -> float:
         """Seconds until `steps` more are taken, those since the last heartbeat estimated."""
         if steps == 0:
             return 0.0
         if self.speed is None:
             return self.planned
-        return max(0.0, steps / self.speed - max(0.0, time.time() - self.beat))
+        return max(0.0, steps / self.speed - max(0.0, time.monotonic() - self.seen))
 
 
 def title_of(rows: Sequence[RunRow]) -> str:

@@ -15,6 +15,7 @@ from analysis.__main__ import main
 from analysis.store import Runs, load_sweep
 from ppo.errors import UserError
 from ppo.runs.row import RunRow
+from tests.sealed import write_sealed
 
 STEPS = 2000
 # 20 episodes of 100 steps, the k-th returning k: 10.5 on average, 19.5 in the last tenth of the steps.
@@ -75,7 +76,7 @@ def write_done(
     result |= {"suite": config["env"]["suite"], "algorithm": config["algorithm"]["name"], "surrogate": None}
     result |= {"episodes": len(finished), "steps": STEPS, "seconds": 30.5, "pack_size": 1, "compiled": False}
     result |= {"code": {"core": "0" * 8}, "commit": "c" * 40}
-    (folder / "result.json").write_text(json.dumps(result | keys))
+    write_sealed(folder, result | keys)
     return folder
 
 

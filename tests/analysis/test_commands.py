@@ -20,8 +20,11 @@ from tests.analysis.folders import (
     entry,
     write_done,
     write_list,
+    write_randoms,
     write_state,
+    write_sweep,
 )
+from tests.sealed import reseal
 
 # -- table 1 -----------------------------------------------------------------------------------------------------------
 
@@ -50,10 +53,11 @@ def test_raw_scores_by_task_are_printed_when_asked(two: Analysis) -> None:
 
 def test_a_table_is_written_in_every_format(two: Analysis) -> None:
     out = two.prints("table1", "--sweep", "mine", "--by-task", "--out", "new/tables")
-    names = {f"{name}.{kind}" for name in ("table1", "table1_by_task") for kind in ("md", "tex", "html", "csv")}
+    kinds = ("md", "tex", "html", "csv")
+    names = {f"{name}-mine.{kind}" for name in ("table1", "table1_by_task") for kind in kinds}
     assert {path.name for path in Path("new/tables").iterdir()} == names
     assert all(f"new/tables/{name}" in out for name in names)
-    assert pd.read_csv("new/tables/table1.csv").score[0] == pytest.approx(2 / 3)
+    assert pd.read_csv("new/tables/table1-mine.csv").score[0] == pytest.approx(2 / 3)
 
 
 def test_the_store_may_be_anywhere_and_is_named_as_for_hydra(two: Analysis) -> None:
@@ -144,17 +148,43 @@ def test_figure_1_is_drawn_without_any_run_beside_the_runs(analysis: Analysis) -
 def test_figure_3_is_written_and_missing_runs_are_reported(two: Analysis) -> None:
     write_list(two.store, [entry(seed=seed) for seed in range(3)])
     out = two.prints("figure3", "--sweep", "mine", "--out", "pictures")
-    pictures = {f"figure3.{kind}" for kind in ("pdf", "png", "svg")}
-    tables = {f"figure3_ends.{kind}" for kind in ("csv", "html", "md", "tex")}
+    pictures = {f"figure3-mine.{kind}" for kind in ("pdf", "png", "svg")}
+    tables = {f"figure3_ends-mine.{kind}" for kind in ("csv", "html", "md", "tex")}
     assert {path.name for path in Path("pictures").iterdir()} == pictures | tables
     assert "2 of 3 runs are done" in out
+
+
+def test_the_files_of_two_sweeps_do_not_overwrite_each_other(two: Analysis) -> None:
+    write_sweep(two.store, [7.0], "other", setting="other")
+    for sweep in ("mine", "other"):
+        two.prints("table1", "--sweep", sweep, "--out", "tables")
+        two.prints("figure3", "--sweep", sweep)
+    scores = [pd.read_csv(f"tables/table1-{sweep}.csv").done[0] for sweep in ("mine", "other")]
+    assert scores == [2, 1]
+    assert len(list(Path("outputs/figures").glob("figure3-*.png"))) == 2
+
+
+def test_a_report_is_written_though_a_part_of_it_cannot_be_made(analysis: Analysis) -> None:
+    entries = [entry("Hopper-v5"), entry("CartPole-v1")]
+    for run in entries:
+        write_done(analysis.store, run, 5.0)
+    write_list(analysis.store, entries)
+    write_randoms(analysis.store, "Hopper-v5")
+    analysis.prints("report", "--sweep", "mine")
+    text = Path("outputs/report-mine.html").read_text()
+    assert "CartPole-v1: no random policy was found" in text
+    assert "Learning curves" in text
+    for run in entries:
+        write_done(analysis.store, run, None, [])
+    analysis.prints("report", "--sweep", "mine")
+    assert "2 runs completed no episode" in Path("outputs/report-mine.html").read_text()
 
 
 def test_figures_and_the_report_go_to_the_store_that_was_named(two: Analysis) -> None:
     two.store.rename(two.folder / "elsewhere")
     two.prints("figure3", "--sweep", "mine", "outputs=elsewhere")
     two.prints("report", "--sweep", "mine", "outputs=elsewhere")
-    assert Path("elsewhere/figures/figure3.png").exists()
+    assert Path("elsewhere/figures/figure3-mine.png").exists()
     assert Path("elsewhere/report-mine.html").exists()
     assert not two.store.exists()
 
@@ -262,6 +292,7 @@ def test_a_csv_of_scores_that_cannot_be_read_is_reported(analysis: Analysis, con
 def test_damaged_episodes_are_named_with_their_line(two: Analysis, words: list[str]) -> None:
     path = Path("outputs") / entry().folder / "episodes.csv"
     path.write_text("step,return,length\n100,1.0,100\n200,oops,100\n")
+    reseal(path.parent)
     assert two.refuses(*words).startswith(f"{path}, line 3, is invalid")
 
 

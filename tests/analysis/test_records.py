@@ -158,7 +158,8 @@ def published(record: Record) -> Record:
 
 def test_a_published_run_is_read_as_it_was(case: Case) -> None:
     record = read_run(case.folder)
-    assert published(record) == record
+    result = {key: value for key, value in record.result.items() if key != "digest"}  # a record has its own
+    assert published(record) == record._replace(result=result)
 
 
 def test_a_published_run_does_not_say_where_it_was_trained(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ def test_a_finished_run_is_a_row_of_what_its_result_says(tmp_path: Path) -> None
         "seconds": 30.5,
         "compiled": False,
         "mixed_modes": None,
+        "skipped": None,
+        "resumes": None,
+        "damage": "",
         "code": {"core": "00000000"},
         "commit": "c" * 40,
     }
@@ -99,12 +102,14 @@ def test_a_run_that_is_not_done_has_the_state_of_its_status(tmp_path: Path, stat
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[1]"])
-def test_a_run_said_to_be_done_without_a_result_that_can_be_read_is_lost(tmp_path: Path, content: str | None) -> None:
+def test_a_run_without_a_result_is_lost_and_with_one_that_cannot_be_read_damaged(
+    tmp_path: Path, content: str | None
+) -> None:
     write_list(tmp_path, [entry()])
     folder = write_state(tmp_path, entry(), "done")
     if content is not None:
         (folder / "result.json").write_text(content)
-    assert list(load(tmp_path).frame.state) == ["lost"]
+    assert list(load(tmp_path).frame.state) == ["lost" if content is None else "damaged"]
 
 
 def test_a_result_counts_although_the_process_died_before_saying_so(tmp_path: Path) -> None:
@@ -153,64 +158,6 @@ def test_tasks_and_seeds_do_not_split_a_setting(tmp_path: Path) -> None:
     assert set(load(tmp_path).frame.label) == {"Clip"}
 
 
-# -- notes -------------------------------------------------------------------------------------------------------------
-
-
-def test_a_complete_sweep_of_one_code_has_no_notes(tmp_path: Path) -> None:
-    write_sweep(tmp_path, [1.0, 2.0])
-    assert load(tmp_path).notes == ()
-
-
-def test_an_incomplete_sweep_says_how_many_runs_are_in_which_state(tmp_path: Path) -> None:
-    entries = [entry(seed=seed) for seed in range(5)]
-    write_list(tmp_path, entries)
-    write_done(tmp_path, entries[0])
-    for run, state in zip(entries[1:], ("failed", "failed", "planned"), strict=False):
-        write_state(tmp_path, run, state)
-    (note,) = load(tmp_path).notes
-    assert "1 of 5 runs are done (2 failed, 1 new, 1 planned)" in note
-
-
-def test_several_versions_of_a_part_of_the_code_are_reported(tmp_path: Path) -> None:
-    entries = write_sweep(tmp_path, [1.0, 2.0, 3.0])
-    write_done(tmp_path, entries[1], code={"core": "00000000", "algorithm/ppo": "22222222"})
-    write_done(tmp_path, entries[2], code={"core": "11111111", "algorithm/ppo": "22222222"})
-    (note,) = load(tmp_path).notes
-    assert note.startswith("Mixed code")
-    assert "core: 00000000, 11111111" in note
-    assert "algorithm/ppo" not in note
-
-
-def test_different_algorithms_are_not_mixed_code(tmp_path: Path) -> None:
-    entries = write_sweep(tmp_path, [1.0, 2.0])
-    write_done(tmp_path, entries[1], code={"core": "00000000", "algorithm/cem": "22222222"})
-    assert load(tmp_path).notes == ()
-
-
-def test_runs_without_hashes_by_part_are_other_code(tmp_path: Path) -> None:
-    entries = write_sweep(tmp_path, [1.0, 2.0])
-    write_done(tmp_path, entries[1], code={"all": "3d548654"})
-    (note,) = load(tmp_path).notes
-    assert note.startswith("Mixed code")
-
-
-def test_a_setting_of_compiled_and_other_runs_is_reported(tmp_path: Path) -> None:
-    entries = [*write_sweep(tmp_path, [1.0, 2.0]), entry(label="None", setting="none")]
-    write_done(tmp_path, entries[1], compiled=True)
-    write_done(tmp_path, entries[2], compiled=True)
-    write_list(tmp_path, entries)
-    (note,) = load(tmp_path).notes
-    assert note.startswith("Mixed modes")
-    assert "(Clip)" in note
-
-
-def test_only_finished_runs_are_asked_for_their_code(tmp_path: Path) -> None:
-    entries = write_sweep(tmp_path, [1.0, 2.0])
-    (write_done(tmp_path, entries[1], code={"core": "1" * 8}) / "result.json").unlink()
-    (note,) = load(tmp_path).notes
-    assert "1 of 2 runs are done (1 lost)" in note
-
-
 def test_two_runs_of_one_setting_task_and_seed_are_refused(tmp_path: Path) -> None:
     (run,) = write_sweep(tmp_path, [1.0])
     other = run._replace(run=digest("other"), folder=f"{run.folder}-other")
@@ -225,18 +172,6 @@ def test_a_run_that_is_listed_twice_counts_once(tmp_path: Path) -> None:
     (run,) = write_sweep(tmp_path, [1.0])
     write_list(tmp_path, [run, run])
     assert list(load(tmp_path).frame.score) == [1.0]
-
-
-def test_runs_without_a_score_are_reported(tmp_path: Path) -> None:
-    entries = write_sweep(tmp_path, [1.0, 2.0])
-    write_done(tmp_path, entries[0], None, [])
-    (note,) = load(tmp_path).notes
-    assert "1 runs completed no episode" in note
-
-
-def test_published_runs_are_said_to_be_published(two: Analysis) -> None:
-    two.prints("publish", "mine")
-    assert any("published" in note and "mine.json.gz" in note for note in load(two.store / "published").notes)
 
 
 # -- stores and mistakes -----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ Each attack is a module of this folder with `attack(full) -> Result`; `full` tri
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from importlib import import_module
@@ -37,6 +38,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"one of {', '.join(attacks())}; all if none")
     parser.add_argument("--full", action="store_true", help="as often as docs/reliability.md says")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary folders are removed
     names = options.attacks or attacks()
     for name in names:
         if name not in attacks():

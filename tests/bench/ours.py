@@ -38,8 +38,9 @@ class Measured:
 
     def __init__(self, runs: list[Config]) -> None:
         from ppo.runs.folder import RunFolder
+        from ppo.runs.member import Member, Outcome
         from ppo.runs.store import folder_of
-        from ppo.session import Member, Outcome, Session
+        from ppo.session import Session
         from tests.bench.gate import Gate
         from tests.bench.probe import Probe
 

@@ -45,7 +45,7 @@ def written(published: Analysis, name: str, *words: str) -> str:
     ("heading", "name", "words"),
     [
         ("## Table 1", "table1", ["table1"]),
-        ("## Other ways to clip", "table1", ["table1", "--sweep", "clipping", *FROZEN]),
+        ("## Other ways to clip", "table1-clipping", ["table1", "--sweep", "clipping", *FROZEN]),
         ("## Figure 3", "figure3_ends", ["figure3"]),
     ],
 )
@@ -67,7 +67,7 @@ def test_ppo_beside_published_scores_is_what_is_printed(published: Analysis) -> 
 
 def test_the_first_row_is_what_is_printed(published: Analysis) -> None:
     documented = rows(FIRST_ROW, "factor")
-    normalised = rows(written(published, "table1", "table1", "--sweep", "first_row", *FROZEN), "setting")
+    normalised = rows(written(published, "table1-first_row", "table1", "--sweep", "first_row", *FROZEN), "setting")
     printed = rows(written(published, "drift", "drift"), "setting")
     assert documented.keys() == printed.keys() == normalised.keys()
     for name, row in printed.items():

@@ -25,7 +25,8 @@ PRIZE = 7.0
 class Blocks:
     """A bright block stands in one of three columns: naming it is worth 7 points. Lives end, and then games do."""
 
-    spec, restores_exactly = SPEC, True
+    spec = SPEC
+    inexact: ClassVar[dict[int, str]] = {}
 
     def __init__(self, generators: Generators) -> None:
         shape = (len(generators), len(generators[0]))
@@ -62,6 +63,9 @@ class Blocks:
 
     def set_active(self, actors: Bools) -> None:
         self.active = actors
+
+    def close(self, lane: int) -> None:
+        pass
 
     def get_state(self, lane: int) -> dict[str, Any]:
         arrays: dict[str, Any] = {key: getattr(self, key)[lane].tolist() for key in ("block", "time", "score")}

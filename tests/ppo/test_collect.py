@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 import pytest
 import torch
 
-from ppo.collect import Collector, not_finite
+from ppo.collect import Collector
 from ppo.data import Bools, Episode, Floats, Length, Rollout, RolloutSpec
 from ppo.envs.base import Step
+from ppo.learning import faults
 from ppo.streams import make_streams
 from tests.ppo.handmade import box, filter_of, rollout_of
 
@@ -19,7 +22,8 @@ SPEC = box(1, 2)
 class Clockwork:
     """Observes a clock; the reward is its time, and an episode ends every third step, by turns in both ways."""
 
-    spec, restores_exactly = SPEC, True
+    spec = SPEC
+    inexact: ClassVar[dict[int, str]] = {}
 
     def __init__(self) -> None:
         self.time = np.zeros((LANES, ACTORS))
@@ -136,30 +140,78 @@ def test_each_lane_draws_from_its_own_stream() -> None:
     assert not torch.equal(action[2], action[1])
 
 
-# -- what is not finite ------------------------------------------------------------------------------------------------
+# -- numbers that no training can go on with ---------------------------------------------------------------------------
+
+BAD = pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e308, -1e308])
+
+
+def named(rollout: Rollout, most: float = 1e150) -> dict[int, str]:
+    return {lane: str(fault.error(100)) for lane, fault in faults.find(rollout, most).items()}
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_reward_that_is_not_finite_is_found_by_lane_and_step(bad: float) -> None:
     rollout = collect(make_collector(), 5)
-    assert not_finite(rollout) == {}
+    assert named(rollout) == {}
     rollout.reward[2, 3, 1] = rollout.reward[2, 4, 0] = rollout.reward[0, 0, 0] = bad
-    assert not_finite(rollout) == {0: 1 * ACTORS, 2: 4 * ACTORS}
+    steps = {0: 100 + 1 * ACTORS, 2: 100 + 4 * ACTORS}
+    assert named(rollout) == {lane: f"the reward of step {t} is not finite: {bad}" for lane, t in steps.items()}
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@BAD
 def test_an_observation_counts_for_the_step_that_it_follows(bad: float) -> None:
     rollout = collect(make_collector(), 5)
-    rollout.obs[1, 0] = bad  # of the rollout before
-    assert not_finite(rollout) == {}
     rollout.obs[1, 2, 0], rollout.obs[3, 5, 1] = bad, bad
-    assert not_finite(rollout) == {1: 2 * ACTORS, 3: 5 * ACTORS}
+    found = named(rollout)
+    assert list(found) == [1, 3]
+    assert found[1].startswith(f"the observation of step {100 + 2 * ACTORS} is")
+    assert f"step {100 + 5 * ACTORS} is" in found[3]
+    assert ("not finite" in found[1]) != ("too large to be squared" in found[1])
+
+
+@BAD
+def test_the_first_observation_of_an_episode_is_named_as_such(bad: float) -> None:
+    rollout = collect(make_collector(), 5)
+    rollout.obs[0, 0, 0] = rollout.obs[1, 3, 0] = bad
+    rollout.terminated[1, 2, 0] = True
+    found = named(rollout)
+    assert found[0].startswith("the observation that training starts from at step 100 is")
+    assert found[1].startswith(f"the first observation of the episode after step {100 + 3 * ACTORS} is")
+
+
+@BAD
+def test_the_last_observation_of_an_episode_is_looked_at_before_it_is_reset(bad: float) -> None:
+    collector = make_collector()
+    step, calls = collector.env.step, 0
+
+    def stepped(action: Any) -> Any:
+        nonlocal calls
+        result, calls = step(action), calls + 1
+        final = result.final_obs.copy()
+        final[1, 0] = bad
+        over = result.terminated.copy()
+        over[1, 0] = calls == 4
+        return result._replace(final_obs=final, terminated=over)
+
+    collector.env.step = stepped
+    found = {lane: str(fault.error(100)) for lane, fault in collect(collector, 5).faults.items()}
+    assert list(found) == [1]
+    assert found[1].startswith(f"the last observation of the episode that ended at step {100 + 4 * ACTORS} is")
+
+
+def test_how_large_an_observation_may_be_depends_on_what_squares_it() -> None:
+    rollout = collect(make_collector(), 5)
+    rollout.obs[1, 2, 0] = -1e30
+    assert named(rollout, faults.LARGEST["running"]) == {}
+    assert "too large to be squared: -1e+30, beyond 1e+19" in named(rollout, faults.LARGEST["off"])[1]
+    assert np.isfinite(np.square(faults.LARGEST["running"]) * 1e7)
+    assert np.isfinite(np.square(np.float32(faults.LARGEST["off"])))
 
 
 def test_the_first_of_several_is_named() -> None:
     rollout = collect(make_collector(), 5)
     rollout.obs[1, 5], rollout.reward[1, 2, 0] = np.nan, np.nan
-    assert not_finite(rollout) == {1: 3 * ACTORS}
+    assert f"reward of step {100 + 3 * ACTORS}" in named(rollout)[1]
 
 
 def test_steps_of_actors_at_rest_do_not_count_towards_the_step_that_is_named() -> None:
@@ -167,4 +219,4 @@ def test_steps_of_actors_at_rest_do_not_count_towards_the_step_that_is_named() -
     stepped = np.ones_like(rollout.reward, dtype=bool)
     stepped[1, 2:, 1] = False
     rollout.reward[1, 3, 0] = np.nan
-    assert not_finite(rollout._replace(stepped=stepped)) == {1: 4 * ACTORS - 2}
+    assert f"step {100 + 4 * ACTORS - 2} " in named(rollout._replace(stepped=stepped))[1]

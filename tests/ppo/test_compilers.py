@@ -98,7 +98,7 @@ def train(folder: Path, name: str) -> subprocess.Popen[str]:
 def wait_for_compiler(process: subprocess.Popen[str]) -> list[int]:
     """The compiler's processes, once it compiles."""
     while process.poll() is None:
-        found = [pid for pid in compilers._with_descendants([process.pid])[1:] if b"cc1plus" in comm(pid)]
+        found = [pid for pid in compilers.with_descendants([process.pid])[1:] if b"cc1plus" in comm(pid)]
         if found:
             return found
         time.sleep(0.05)
@@ -144,7 +144,7 @@ def test_a_second_ctrl_c_while_compiling_leaves_no_compiler_behind(tmp_path: Pat
             told.set()
             break
     assert told.is_set()
-    running = compilers._with_descendants([process.pid])[1:]
+    running = compilers.with_descendants([process.pid])[1:]
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130, err

@@ -32,7 +32,8 @@ from tests.ppo.handmade import box, own_registries, records
 class LineLockStep:
     """A point on a line is pushed about; the nearer to 0, the better; an episode is ten steps."""
 
-    spec, restores_exactly = box(2, 1), True
+    spec = box(2, 1)
+    inexact: ClassVar[dict[int, str]] = {}
 
     def __init__(self, generators: Generators) -> None:
         self.generators, shape = generators, (len(generators), len(generators[0]))
@@ -60,6 +61,9 @@ class LineLockStep:
 
     def set_active(self, actors: Bools) -> None:
         self.active = actors.copy()
+
+    def close(self, lane: int) -> None:
+        pass
 
     def get_state(self, lane: int) -> dict[str, Any]:
         states = [g.bit_generator.state for g in self.generators[lane]]

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ppo.algorithms.ppo.step import Rows, Samples
-from ppo.collect import Collector, not_finite
+from ppo.collect import Collector
 from ppo.config.compose import compose
 from ppo.data import Bools, Floats, Length, Obs, Rollout, RolloutSpec, Space
 from ppo.envs.base import Actions, Generators, Spec, Step
+from ppo.learning import faults
 from ppo.learning.filters import ObsFilter
 from ppo.networks.acting import UniformActor
 from ppo.networks.base import Affine, Body
@@ -31,7 +32,8 @@ SPEC = Spec(FRAME, Actions(3, True, np.zeros(1), np.full(1, 2.0)))
 class Film:
     """Shows frames of noise; the reward is 1 for the choice that the first pixel names."""
 
-    spec, restores_exactly = SPEC, True
+    spec = SPEC
+    inexact: ClassVar[dict[int, str]] = {}
 
     def __init__(self, generators: Generators) -> None:
         self.generators, self.failures, self.time = generators, dict[int, Exception](), 0
@@ -53,6 +55,9 @@ class Film:
 
     def set_active(self, actors: Bools) -> None:
         """All are."""
+
+    def close(self, lane: int) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,9 @@ def test_the_samples_of_a_rollout_are_views_of_its_frames() -> None:
 
 def test_frames_are_always_finite_and_rewards_are_still_looked_at() -> None:
     _, rollout = filmed()
-    assert not_finite(rollout) == {}
+    assert faults.find(rollout, 1.0) == {}
     rollout.reward[1, 2] = np.nan
-    assert not_finite(rollout) == {1: 3}
+    assert faults.find(rollout, 1.0)[1].steps == 3
 
 
 def test_a_filter_that_is_off_passes_frames_on_as_they_are() -> None:

@@ -5,7 +5,7 @@ All surrogates of a task train in one pack, in seconds.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -32,7 +32,8 @@ SURROGATES = {
 class Bandit:
     """One step per episode: a context of -1 or 1 is shown, and the best action is half of it. Reward -(a - c / 2)^2."""
 
-    spec, restores_exactly = box(1, 1), True
+    spec = box(1, 1)
+    inexact: ClassVar[dict[int, str]] = {}
     contexts, best = torch.tensor([[-1.0], [1.0]]), torch.tensor([[-0.5], [0.5]])
 
     def __init__(self, generators: Generators) -> None:
@@ -51,11 +52,15 @@ class Bandit:
     def set_active(self, actors: Bools) -> None:
         """All are."""
 
+    def close(self, lane: int) -> None:
+        pass
+
 
 class Lock:
     """Three choices in a row open it: 2, 0, 1. A wrong one ends the episode, and only the open lock is rewarded."""
 
-    spec, restores_exactly = choice(3, 3), True
+    spec = choice(3, 3)
+    inexact: ClassVar[dict[int, str]] = {}
     contexts, best = torch.eye(3), torch.tensor([2, 0, 1])
 
     def __init__(self, generators: Generators) -> None:
@@ -74,6 +79,9 @@ class Lock:
 
     def set_active(self, actors: Bools) -> None:
         """All are."""
+
+    def close(self, lane: int) -> None:
+        pass
 
 
 Task = type[Bandit] | type[Lock]

@@ -9,14 +9,14 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ppo.__main__ import main
-from ppo.runs import folder as run_folder
+from ppo.runs import tables
+from ppo.runs.files import DISK_FULL
+from ppo.runs.states import State, standing
 
 SMALL = ["algorithm.horizon=256", "algorithm.epochs=1", "total_steps=768", "compile=false"]
 
@@ -159,38 +159,39 @@ def test_a_folder_in_use_is_refused_with_the_writers_pid(tmp_path: Path) -> None
     assert len(second.stderr.splitlines()) == 1
 
 
-def test_a_full_disk_fails_the_run_cleanly_and_what_was_complete_stays_readable(
+def test_a_full_disk_pauses_the_run_and_the_same_command_goes_on_with_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    appended = 0
-    append = run_folder.append_rows
+    assert main([*SMALL, f"run_dir={tmp_path / 'undisturbed'}"]) == 0
+    appended, append = 0, tables.append
 
-    def until_full(path: Path, rows: Iterable[Sequence[Any]]) -> None:
+    def until_full(path: Path, content: bytes) -> None:
         nonlocal appended
         appended += 1
         if appended > 3:  # the second iteration: half a row fits
-            with path.open("ab") as file:
-                file.write(b"51")
+            append(path, b"51")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        append(path, rows)
+        append(path, content)
 
-    monkeypatch.setattr(run_folder, "append_rows", until_full)
-    assert main([*SMALL, f"run_dir={tmp_path}"]) == 1
-    assert "No space left on device" in capsys.readouterr().out
-    status = json.loads((tmp_path / "status.json").read_text())
-    assert status["state"] == "failed"
-    assert "No space left on device" in status["error"]
-    assert not (tmp_path / "result.json").exists()
+    folder = tmp_path / "run"
+    with monkeypatch.context() as full:
+        full.setattr(tables, "append", until_full)
+        assert main([*SMALL, f"run_dir={folder}"]) == 1
+    captured = capsys.readouterr()
+    assert "paused: the disk was full" in captured.out
+    assert "Traceback" not in captured.err
+    found = standing(folder)
+    assert (found.state, found.error) == (State.PLANNED, DISK_FULL)
+    assert not (folder / "result.json").exists()
     for name in ("episodes.csv", "updates.csv"):
-        content = (tmp_path / name).read_text()
-        assert content.endswith("\n")
-        assert len({line.count(",") for line in content.splitlines()}) == 1
-    assert "No space left on device" in (tmp_path / "traceback.txt").read_text()
+        assert (folder / name).read_text().endswith("\n")
+    assert main([*SMALL, f"run_dir={folder}"]) == 0
+    assert (folder / "episodes.csv").read_bytes() == (tmp_path / "undisturbed" / "episodes.csv").read_bytes()
 
 
 def test_a_failed_run_is_tried_again_by_the_same_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(run_folder, "append_rows", lambda *_: (_ for _ in ()).throw(OSError("broken")))
+        broken.setattr(tables, "append", lambda *_: (_ for _ in ()).throw(OSError("broken")))
         assert main([*SMALL, f"run_dir={tmp_path}"]) == 1
     assert main([*SMALL, f"run_dir={tmp_path}"]) == 0
     status = json.loads((tmp_path / "status.json").read_text())

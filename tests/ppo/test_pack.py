@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +19,8 @@ from tests.ppo.handmade import box, toy_pack
 class Counting:
     """Episode k = 0, 1, 2, ... lasts three steps and returns 3k, whatever is done; observations are noise."""
 
-    spec, restores_exactly = box(2, 1), True
+    spec = box(2, 1)
+    inexact: ClassVar[dict[int, str]] = {}
 
     def __init__(self, generators: list[list[np.random.Generator]]) -> None:
         self.generators = generators
@@ -41,6 +42,9 @@ class Counting:
 
     def set_active(self, actors: Bools) -> None:
         self.active = actors.copy()
+
+    def close(self, lane: int) -> None:
+        pass
 
     def get_state(self, lane: int) -> dict[str, Any]:
         return {"clock": self.clock[lane].copy(), "states": [g.bit_generator.state for g in self.generators[lane]]}
@@ -184,7 +188,30 @@ def test_the_step_at_which_a_run_broke_is_its_own_and_its_first(updates: int) ->
     failures = pack.iterate().failures
     assert list(failures) == [1]
     assert isinstance(failures[1], FloatingPointError)
-    assert f"not finite at step {8 + 5}" in str(failures[1])
+    assert f"reward of step {8 + 5} is not finite" in str(failures[1])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of what is made to overflow
+@pytest.mark.parametrize("name", ["ppo", "a2c", "trpo", "vpg"])
+def test_an_iteration_in_which_no_gradient_was_finite_fails_its_run(name: str) -> None:
+    shared = [f"algorithm={name}", "env.time_limit=8"]
+    pack = toy_pack([compose([*shared, "network.hidden=[4]", f"seed={s}"]) for s in (0, 1)], Counting)
+    assert pack.iterate().failures == {}
+    theta = pack.learner.get_state(1)["theta"]
+    pack.learner.set_state(1, pack.learner.get_state(1) | {"theta": torch.full_like(theta, 1e30)})
+    failures = pack.iterate().failures
+    assert list(failures) == [1]
+    assert "every gradient step of iteration 2 was skipped" in str(failures[1])
+
+
+def test_some_skipped_steps_fail_nothing_and_a_line_search_that_finds_no_step_neither() -> None:
+    ppo, trpo = compose([]).algorithm, compose(["algorithm=trpo"]).algorithm
+    steps = ppo.batch.gradient_steps
+    assert not ppo.stuck({"skipped": steps - 1, "grad_norm": 0.0})
+    assert ppo.stuck({"skipped": steps, "grad_norm": 0.0})
+    assert not trpo.stuck({"skipped": 1, "grad_norm": 0.5})
+    assert trpo.stuck({"skipped": 1, "grad_norm": math.nan})
+    assert not compose(["algorithm=random"]).algorithm.stuck({})
 
 
 def test_why_a_lane_cannot_go_on_is_in_its_iteration() -> None:

@@ -12,10 +12,12 @@ from safetensors import safe_open
 
 import ppo
 from ppo.config.compose import compose
+from ppo.config.identity import run_hash
 from ppo.errors import UserError
 from ppo.networks.acting import PolicyActor
 from ppo.networks.flat import FlatNetwork, Head
 from ppo.policy import NAME, Policy
+from ppo.runs import checkpoints
 from ppo.train import train
 from tests.ppo.blocks import PPO, blocks, game  # noqa: F401
 
@@ -61,9 +63,7 @@ def test_it_acts_as_it_did_in_training(folder: Path) -> None:
 
 def test_its_parameters_and_filter_are_those_of_the_last_checkpoint(folder: Path) -> None:
     policy = ppo.load(folder)
-    from ppo.runs.folder import RunFolder
-
-    state = RunFolder(folder, policy.config).load_checkpoint()
+    state = checkpoints.load(folder, run_hash(policy.config)).state
     assert state is not None
     torch.testing.assert_close(policy.theta, state["pack"]["learner"]["theta"], rtol=0, atol=0)
     sums = state["pack"]["obs_filter"]

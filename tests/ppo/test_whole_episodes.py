@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ class Clocks:
     Rewards are 1, 2, 3, ... in each episode. What an actor at rest shows is its last.
     """
 
-    spec, restores_exactly = box(2, 1), True
+    spec = box(2, 1)
+    inexact: ClassVar[dict[int, str]] = {}
 
     def __init__(self, durations: Sequence[Sequence[int]]) -> None:
         self.durations = np.array(durations)
@@ -56,6 +58,9 @@ class Clocks:
 
     def set_active(self, actors: Bools) -> None:
         self.active = actors.copy()
+
+    def close(self, lane: int) -> None:
+        pass
 
 
 class Noise:

@@ -137,3 +137,40 @@ def test_a_pack_whose_time_is_over_saves_and_is_requeued(tmp_path: Path) -> None
     assert "starts at step 0 " not in logs[0].read_text().partition("attempt 2")[2]
     sweeps("cancel", *sweep)
     wait_until("the queue is empty", lambda: not squeue("--me", "--name=ppo-smoke"))
+
+
+@pytest.mark.parametrize("how", ["preempted", "signalled"])
+def test_a_pack_that_is_preempted_before_it_can_save_is_requeued_and_trained(tmp_path: Path, how: str) -> None:
+    """Its process has just started: Python, NumPy and torch take seconds to load."""
+    sweep = ["smoke", "env=inverted_pendulum", "seed=0", "total_steps=4096", f"outputs={tmp_path}"]
+    sweeps("run", *sweep, "launcher=slurm", "launcher.memory_gb=1", "launcher.cpus=4", "launcher.workers=1")
+    (job,) = json.loads(next(tmp_path.rglob("jobs.json")).read_text())
+    if how == "preempted":
+        wait_until("it runs", lambda: squeue(f"--job={job}", "--states=RUNNING"))
+        urgent = ["sbatch", "--partition=urgent", "--mem=100M", f"--output={os.devnull}", "--wrap=sleep 5"]
+        subprocess.run(urgent, check=True, capture_output=True)
+    else:
+        wait_until("it is up, or gone", lambda: signalled(job) and (is_up(tmp_path) or not squeue("--me")))
+        assert is_up(tmp_path)
+    wait_until("the queue is empty", lambda: not squeue("--me"))
+    assert status(*sweep)["counts"] == {"done": 3}
+    assert times_finished(tmp_path) == {1}
+    log = next(tmp_path.rglob("log.txt"))
+    print(log.read_text(), printed_by_tasks(tmp_path), sep="\n")
+
+
+def signalled(job: str) -> bool:
+    """Send what SLURM sends before it preempts, again and again."""
+    for _ in range(10):
+        subprocess.run(["scancel", "--signal=USR2", job], check=False, capture_output=True)
+        time.sleep(0.02)
+    return True
+
+
+def is_up(store: Path) -> bool:
+    """Whether a task has got to submitit."""
+    return "Starting with" in printed_by_tasks(store)
+
+
+def printed_by_tasks(store: Path) -> str:
+    return "\n".join(path.read_text() for path in store.rglob("*_log.*"))

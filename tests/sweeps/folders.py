@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from ppo.config.run import to_mapping
+from ppo.runs.files import write_atomically
 from sweeps.__main__ import main
 from sweeps.planning.runs import Run, sweep_runs
 from sweeps.planning.spec import load
+from tests.sealed import write_sealed
 from tests.sweeps.small import TINY, write_sweep
 
 GOAL = 256  # steps of a run of the tiny sweep
@@ -33,14 +35,14 @@ def write_status(folder: Path, state: str, **keys: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     status = {"state": state, "attempts": 1, "host": socket.gethostname(), "pid": os.getpid(), "step": 0}
     status |= {"total_steps": GOAL, "error": None, "slurm": None, "heartbeat": time.time(), "compiled": False}
-    (folder / "status.json").write_text(json.dumps(status | keys))
+    write_atomically(folder / "status.json", json.dumps(status | keys).encode())
 
 
 def write_done(folder: Path, score: float | None = 1.0, **keys: Any) -> None:
     """A run that is done."""
     write_status(folder, "done", step=GOAL)
     result = {"score": score, "episodes": 10, "steps": GOAL, "seconds": 5.0, "code": {"core": "0" * 8}, "commit": None}
-    (folder / "result.json").write_text(json.dumps(result | keys))
+    write_sealed(folder, result | keys)
 
 
 def write_run(run: Run, score: float | None = 1.0, **keys: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,7 @@ def test_cancelling_what_does_not_run_says_so(command: Sweeps, store: Path) -> N
 def test_a_driver_elsewhere_is_asked_through_the_store(command: Sweeps, store: Path) -> None:
     home = Home(store, command.name)
     home.path.mkdir(parents=True)
-    write_json(home.path / "driver.json", {"pid": 77, "host": ELSEWHERE})
+    write_json(home.path / "driver.json", {"pid": 77, "host": ELSEWHERE, "heartbeat": time.time()})
     assert command("cancel", "SWEEP").out == f"asked process 77 on {ELSEWHERE} to save and stop\n"
     assert home.cancel_request.exists()
 

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ppo.errors import UserError
 from ppo.runs.files import write_json
 from ppo.runs.row import read_rows
 from ppo.runs.store import folder_of
+from sweeps import home as module
 from sweeps.home import Home, PackFile, homes
 from sweeps.planning.runs import listed_runs
 from tests.sweeps.declared import fake_run
@@ -107,10 +109,44 @@ def test_who_closes_leaves_no_driver_behind(home: Home) -> None:
     home.open()
 
 
-def test_a_driver_of_another_machine_may_live(home: Home) -> None:
+def driven_elsewhere(home: Home, age: float | None) -> None:
+    """A driver of another machine whose last heartbeat was some seconds ago."""
     home.path.mkdir(parents=True)
-    write_json(home.path / "driver.json", {"pid": dead_pid(), "host": ELSEWHERE})
+    beat = {} if age is None else {"heartbeat": time.time() - age}
+    write_json(home.path / "driver.json", {"pid": dead_pid(), "host": ELSEWHERE} | beat)
+
+
+def test_a_driver_of_another_machine_that_was_heard_of_lately_keeps_others_from_driving(home: Home) -> None:
+    driven_elsewhere(home, age=20.0)
     assert home.driver()["host"] == ELSEWHERE
+    with pytest.raises(UserError, match=f"on {ELSEWHERE} .*silent for 120 s"):
+        home.open()
+    write_json(home.path / "driver.json", home.driver() | {"heartbeat": 0.0})
+    home.open()
+
+
+@pytest.mark.parametrize("age", [3600.0, -3600.0, None])  # silent, a clock that was ahead, one of an older version
+def test_a_driver_of_another_machine_that_is_silent_is_taken_over(home: Home, age: float | None) -> None:
+    driven_elsewhere(home, age)
+    assert home.driver() == {}
+    home.open()
+    assert home.driver()["host"] == socket.gethostname()
+
+
+def test_a_driver_is_heard_of_again_and_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.open()
+    first = home.driver()["heartbeat"]
+    home.beat()
+    assert home.driver()["heartbeat"] == first, "not at once"
+    monkeypatch.setattr(module, "BEAT_SECONDS", -1.0)
+    home.beat()
+    assert home.driver()["heartbeat"] > first
+    monkeypatch.setattr(module, "write_json", fail)
+    home.beat()
+
+
+def fail(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])

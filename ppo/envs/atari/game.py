@@ -13,7 +13,7 @@ import torch
 from ale_py import Action, ALEInterface, ALEState
 
 from ppo.envs.atari import games
-from ppo.envs.atari.screen import Frame, Screens
+from ppo.envs.atari.screen import Screens
 
 if TYPE_CHECKING:
     from ppo.envs.atari.schema import Atari

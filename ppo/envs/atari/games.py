@@ -19,7 +19,7 @@ TABLE6 = (
     "qbert", "riverraid", "road_runner", "robotank", "seaquest", "space_invaders", "star_gunner", "tennis",
     "time_pilot", "tutankham", "up_n_down", "venture", "video_pinball", "wizard_of_wor", "zaxxon",
 )  # fmt: skip
-FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # shipped, but the single-player interface has no rules for them
+FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # shipped, but ALE has no rules for one player
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Games of the Atari 2600 in lock-step: a plain loop over emulators; observations are the last four frames, as bytes."""
+"""Games of the Atari 2600 in lock-step: a loop over emulators; observations are the last four frames, as bytes."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ class AtariLockStep:
 
     Returned arrays are the caller's: never written to again here.
     """
-
-    restores_exactly = True
 
     def __init__(self, task: Atari, generators: Generators, marker: Marker) -> None:
         self._marker = marker
@@ -87,8 +85,8 @@ class AtariLockStep:
             for index, stack in finals.items():
                 rows.finals[index] = stack
         if self._resting.any():  # lanes that have just failed are among them
-            for new, old in zip(rows, last, strict=True):
-                new[self._resting] = old[self._resting]
+            for name, new in rows._asdict().items():
+                new[self._resting] = getattr(last, name)[self._resting]
         self._last = rows
         return self._to_step(rows)
 
@@ -132,9 +130,12 @@ class AtariLockStep:
         for game, saved in zip(self._games[own], state["games"], strict=True):
             game.set_state(saved)
         self._marker[0] = 0
-        self._last = _Rows(*(rows.copy() for rows in self._last))
+        self._last = _Rows._make(rows.copy() for rows in self._last)
         for name, rows in self._last._asdict().items():
             _bytes(rows[own])[:] = state["last"][name].numpy()
+
+    def close(self, lane: int) -> None:
+        """There is nothing to let go of."""
 
     def _of(self, lane: int) -> slice:
         """A lane's actors in the flat lists."""
@@ -149,12 +150,13 @@ class AtariLockStep:
     def _to_step(self, rows: _Rows) -> Step:
         grid = (self._lanes, self._actors)
         obs, final_obs = self._seen(rows.stacks), self._seen(rows.finals)
+        terminated, truncated = rows.terminated.reshape(grid), rows.truncated.reshape(grid)
         ended = [
             Game(*divmod(index, self._actors), score, length)
             for index, game in enumerate(self._games)
             for score, length in game.taken()
         ]
-        return Step(obs, *(a.reshape(grid) for a in rows[2:]), final_obs, ended)
+        return Step(obs, rows.reward.reshape(grid), terminated, truncated, final_obs, ended)
 
     def _seen(self, stacks: Stacks) -> Obs:
         """Stacks as bytes [L, N, 84, 84, 4], the newest frame last; the same memory."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.metadata import distributions
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from ppo.config import choices
 from ppo.config.schema import Count, Rule, integer
 from ppo.data import Kind
 from ppo.envs.atari import games
-from ppo.envs.base import Generators, Marker, Suite
+from ppo.envs.base import Generators, Marker, Origin, Suite
 
 if TYPE_CHECKING:
     from ppo.envs.atari.lockstep import AtariLockStep
@@ -42,6 +43,11 @@ class Atari(Suite):
     def check(self) -> None:
         """UserError without ale-py, or if it ships no such game."""
         games.check(self.id)
+
+    def origins(self) -> tuple[Origin, ...]:
+        """The emulator and the games."""
+        installed = next((found.version for found in distributions(name="ale-py")), None)
+        return (Origin("ale_py", None, "ale-py", installed),)
 
     def discrete(self) -> bool:
         """A joystick has a few positions."""

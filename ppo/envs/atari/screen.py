@@ -1,7 +1,7 @@
 """What an agent sees of a game: the luminance of its last two screens' maximum, in 84 x 84 (section 6.4).
 
-Equal to cv2's RGB2GRAY of the maximum per colour, then its INTER_AREA: areas are summed as whole numbers, exactly, on any
-machine; where cv2 rounds a sum in single precision to the other side of a half, the two differ by one level.
+Equal to cv2's RGB2GRAY of the maximum per colour, then its INTER_AREA. Areas are summed exactly, as whole numbers, so
+alike on every machine; where cv2's single precision leads to the other side of a half, the two differ by one level.
 """
 
 from __future__ import annotations

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.envs.registration import parse_env_id
+from gymnasium.envs.registration import EnvSpec, parse_env_id
 from gymnasium.spaces import Box, Discrete, Space
 
 from ppo import data
 from ppo.envs.base import Actions, Spec
+from ppo.envs.gymnasium import packages
 from ppo.errors import UserError, did_you_mean, invalid, one_line
 
 
@@ -28,7 +30,7 @@ def resolve(env_id: str) -> str:
     spec = gymnasium.registry.get(_versioned(env_id, name))
     if spec is None:
         expected = "an id that gymnasium.pprint_registry() lists, or MODULE:ID where importing MODULE registers it"
-        raise invalid("env.id", env_id, expected, did_you_mean(name, _latest_ids()))
+        raise invalid("env.id", env_id, expected, _hint(name))
     own = str(spec.entry_point).startswith("gymnasium.")
     return f"{module}:{spec.id}" if module and not own else spec.id
 
@@ -36,7 +38,9 @@ def resolve(env_id: str) -> str:
 def _import(env_id: str, module: str) -> None:
     try:
         importlib.import_module(module)
-    except Exception as error:  # the module's own code runs here
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the module's own code runs here
         reason = f"a module that can be imported before the colon ({one_line(error)})"
         raise invalid("env.id", env_id, reason) from error
 
@@ -48,7 +52,7 @@ def _versioned(env_id: str, name: str) -> str:
     try:
         namespace, bare, version = parse_env_id(name)
     except gymnasium.error.Error:
-        raise invalid("env.id", env_id, "an id such as CartPole-v1", did_you_mean(name, _latest_ids())) from None
+        raise invalid("env.id", env_id, "an id such as CartPole-v1", _hint(name)) from None
     return name if version is not None else _latest().get((namespace, bare), (0, name))[1]
 
 
@@ -62,6 +66,12 @@ def _latest() -> dict[tuple[str | None, str], tuple[int, str]]:
     return latest
 
 
+def _hint(name: str) -> str:
+    """` Did you mean X?`: an installed package's environment under this very name, else the nearest ids."""
+    module = packages.registering(name)
+    return f" Did you mean {module}:{name}?" if module else did_you_mean(name, _latest_ids())
+
+
 def _latest_ids() -> list[str]:
     """The registered ids, each environment in its highest version only."""
     return [env_id for _, env_id in _latest().values()]
@@ -69,35 +79,54 @@ def _latest_ids() -> list[str]:
 
 def check(env_id: str) -> None:
     """UserError if the environment cannot be made, or has spaces that the networks cannot take."""
-    env = make(env_id)
-    try:
-        to_spec(env_id, env.observation_space, env.action_space)
-    finally:
-        env.close()
+    _look(env_id)
 
 
 @lru_cache
 def is_discrete(env_id: str) -> bool:
     """Whether an environment's action is one of several choices; makes one and closes it."""
-    env = make(env_id)
-    try:
-        return to_spec(env_id, env.observation_space, env.action_space).action.discrete
-    finally:
-        env.close()
+    return _look(env_id)[0].action.discrete
 
 
-def episode_limit(env_id: str) -> int | None:
+def spec_of(env_id: str) -> EnvSpec:
+    """What is registered under an id."""
+    return gymnasium.registry[resolve(env_id).rpartition(":")[2]]
+
+
+def registered_limit(env_id: str) -> int | None:
     """The number of steps after which an episode is cut, as registered."""
-    spec = gymnasium.registry.get(resolve(env_id).rpartition(":")[2])
-    return None if spec is None else spec.max_episode_steps
+    return spec_of(env_id).max_episode_steps
+
+
+@lru_cache
+def episode_limit(env_id: str) -> int | None:
+    """As registered, or as the environment's own wrappers have it; makes one and closes it if it must."""
+    return registered_limit(env_id) or _look(env_id)[1]
 
 
 def make(env_id: str, time_limit: int | None = None) -> gymnasium.Env[Any, Any]:
     """One environment; UserError with its own reason if it cannot be made."""
     try:
         return gymnasium.make(env_id, max_episode_steps=time_limit, disable_env_checker=True)
-    except Exception as error:  # not only Gymnasium's: the environment's own code runs here
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # not only Gymnasium's: the environment's own code runs here, and may even exit
         raise UserError(f"env.id={env_id} cannot be made: {one_line(error).rstrip('.')}.") from error
+
+
+def _look(env_id: str) -> tuple[Spec, int | None]:
+    """An environment's spaces and the limit that it has itself; makes one and closes it."""
+    env = make(env_id)
+    try:
+        limit = getattr(env.spec, "max_episode_steps", None)
+        return to_spec(env_id, env.observation_space, env.action_space), limit if isinstance(limit, int) else None
+    except (KeyboardInterrupt, UserError):
+        raise
+    except BaseException as error:
+        raise UserError(f"env.id={env_id} cannot be looked at: {one_line(error).rstrip('.')}.") from error
+    finally:
+        with suppress(Exception, SystemExit):  # how it closes is no matter
+            env.close()
 
 
 def to_spec(env_id: str, observations: Space[Any], actions: Space[Any]) -> Spec:
@@ -105,6 +134,8 @@ def to_spec(env_id: str, observations: Space[Any], actions: Space[Any]) -> Spec:
     if not isinstance(observations, Box) or len(observations.shape) != 1:
         found = f"an environment whose observations are a Box of one dimension, not {_in_a_line(observations)}"
         raise invalid("env.id", env_id, found)
+    if not all(observations.shape):
+        raise invalid("env.id", env_id, "an environment that shows at least one number")
     obs = data.Space(observations.shape, np.dtype(np.float64))
     if isinstance(actions, Discrete):
         size = int(actions.n)

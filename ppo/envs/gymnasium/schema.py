@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ppo.config import choices
 from ppo.config.schema import Count
 from ppo.data import Kind
-from ppo.envs.base import Generators, Marker, Suite
+from ppo.envs.base import Generators, Marker, Origin, Suite
 
 if TYPE_CHECKING:
     from ppo.envs.gymnasium.lockstep import GymnasiumLockStep
@@ -29,7 +29,7 @@ class Gymnasium(Suite):
         from ppo.envs.gymnasium import registered
 
         env_id = registered.resolve(self.id)
-        limit = None if self.time_limit == registered.episode_limit(env_id) else self.time_limit
+        limit = None if self.time_limit == registered.registered_limit(env_id) else self.time_limit
         return replace(self, id=env_id, time_limit=limit)
 
     def check(self) -> None:
@@ -45,10 +45,16 @@ class Gymnasium(Suite):
         return registered.is_discrete(self.id)
 
     def episode_limit(self) -> int | None:
-        """The given limit, or the one that it was registered with."""
+        """The given limit, or its own."""
         from ppo.envs.gymnasium import registered
 
         return self.time_limit or registered.episode_limit(self.id)
+
+    def origins(self) -> tuple[Origin, ...]:
+        """Whose code it is, where it is not Gymnasium's."""
+        from ppo.envs.gymnasium import packages, registered
+
+        return packages.origins(registered.spec_of(self.id))
 
     def make(self, generators: Generators, marker: Marker) -> GymnasiumLockStep:
         """Its environments."""

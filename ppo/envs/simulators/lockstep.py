@@ -40,7 +40,7 @@ class MujocoLockStep:
     Returned arrays are the caller's: never written to again here.
     """
 
-    restores_exactly = True
+    foreign = None
 
     def __init__(self, task_id: str, generators: Generators, time_limit: int | None, marker: Marker) -> None:
         mujoco.set_mju_user_warning(_log_warning)
@@ -61,6 +61,7 @@ class MujocoLockStep:
         obs = Space((self._last.obs.shape[-1],), np.dtype(np.float64))
         self.spec = Spec(obs, Actions(model.nu, False, low.copy(), high.copy()))
         self.failures: dict[int, Exception] = {}
+        self.inexact: dict[int, str] = {}  # never: all that matters is saved
         self.set_active(np.ones((self._lanes, self._actors), np.bool_))
 
     def reset(self) -> Obs:
@@ -138,6 +139,9 @@ class MujocoLockStep:
         self._last = self._last.copy()
         for name, rows in self._last.arrays.items():
             rows[lane] = state["last"][name].numpy()
+
+    def close(self, lane: int) -> None:
+        """There is nothing to let go of."""
 
     def _of(self, lane: int) -> range:
         """Positions of a lane's actors in the flat lists."""

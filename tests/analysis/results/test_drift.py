@@ -9,6 +9,7 @@ import pytest
 from analysis.results import drift
 from ppo.runs.row import RunRow
 from tests.analysis.folders import Analysis, entry, load, write_done, write_list, write_state
+from tests.sealed import reseal
 
 NONE, CLIP = "No clipping", "Clipping"
 
@@ -30,6 +31,7 @@ def write_updates(store: Path, run: RunRow, score: float, rows: str) -> None:
     """A finished run whose returns fall to ten times its score, and rise again."""
     folder = write_done(store, run, score, [(500, score), (1000, 10 * score), (2000, score)])
     (folder / "updates.csv").write_text("step,kl,entropy,skipped,steps_per_second\n" + rows)
+    reseal(folder)
 
 
 def test_a_row_of_each_finished_run(store: Path) -> None:
@@ -85,5 +87,5 @@ def test_the_command_prints_the_table_and_writes_it_and_the_figure(analysis: Ana
     out = analysis.prints("drift", "--sweep", "mine", f"outputs={store}", "--out", "tables")
     assert "0.25 to 0.75" in out
     assert {path.name for path in Path("tables").iterdir()} == {
-        f"drift.{kind}" for kind in ("md", "tex", "html", "csv", "pdf", "svg", "png")
+        f"drift-mine.{kind}" for kind in ("md", "tex", "html", "csv", "pdf", "svg", "png")
     }

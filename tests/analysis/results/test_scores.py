@@ -19,6 +19,7 @@ from analysis.results.scores import (
 )
 from ppo.runs.row import RunRow
 from tests.analysis.folders import config_of, entry, load, write_done, write_list, write_sweep
+from tests.sealed import reseal
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def test_one_run_has_no_deviation(store: Path) -> None:
 
 def test_the_time_of_a_row_is_that_of_its_slowest_run(store: Path) -> None:
     (store / entry(seed=1).folder / "updates.csv").write_text("step,steps_per_second\n2000,40\n")
+    reseal(store / entry(seed=1).folder)
     assert rows_of(store)[0].seconds == 50
 
 

@@ -40,6 +40,7 @@ RULES: list[tuple[str, Any, str]] = [
     ("threads", 0, "an integer from 1 to 1024"),
     ("compile", "always", "auto or true or false"),
     ("checkpoint_seconds", -1, "a number from 0 to 1e9"),
+    ("step_seconds", 0, "a number from 0.001 to 1e9"),
     ("network.hidden", [10**10], SIZES),
     ("network.hidden", {}, SIZES),
     ("network.hidden", 64, SIZES),
@@ -108,7 +109,7 @@ RULES: list[tuple[str, Any, str]] = [
     ("algorithm.extra_std", -0.01, NOT_NEGATIVE),
     ("algorithm.extra_until", 2, FRACTION),
 ]
-YOUNGER = {"algorithm.record", "algorithm.reward"}  # keys added after runs were published
+YOUNGER = {"step_seconds", "algorithm.record", "algorithm.reward"}  # keys added after runs were published
 
 
 CHOSEN = [*(f"surrogate={name}" for name in SURROGATES), *(f"algorithm={name}" for name in ALGORITHMS)]

@@ -41,6 +41,13 @@ def complaint(*overrides: str) -> str:
         ("algorithm.network.hidden=[8]", "network.hidden"),  # version 0.1
         ("algorithm.network.log_std=1", "algorithm.log_std"),
         ("interpolation=true", "algorithm.record"),
+        ("anneal_lr=true", "algorithm.lr_schedule"),
+        ("num_envs_per_worker=8", "algorithm.num_actors"),
+        ("rollout_fragment_length=8", "algorithm.horizon"),
+        ("algorithm.grad_clip=0.5", "algorithm.max_grad_norm"),
+        ("step_per_collect=8", "algorithm.horizon"),
+        ("vf_share_layers=true", "network.shared"),
+        ("max_epoch=8", "total_steps"),
         ("algorithm.hiddn=[8]", "network.hidden"),  # nearly spelled, elsewhere
         ("algorithm.minibatchsize=8", "algorithm.minibatch_size"),
         ("totalsteps=8", "total_steps"),
@@ -79,3 +86,8 @@ def test_every_word_stands_for_keys_that_some_run_has() -> None:
     keys = {key for group, r in choices.GROUPS.items() for name in r.names() for key in hints(r.find(name, group))}
     assert {word for words in ELSEWHERE.values() for word in words} <= keys | set(KEYS)
     assert not set(ELSEWHERE) & (keys - {"kl_target"})
+
+
+@pytest.mark.parametrize("word", ["dual_clip", "recompute_adv", "algorithm.use_sde", "render"])
+def test_a_word_for_what_we_do_not_have_gets_no_hint(word: str) -> None:
+    assert "Did you mean" not in complaint(f"{word}=1")

@@ -19,6 +19,7 @@ EXECUTION = {  # key -> another value than the yaml's
     "threads": "2",
     "compile": "true",
     "checkpoint_seconds": "5",
+    "step_seconds": "5",
 }
 # Key -> values: the first that is not an algorithm's own makes another run, which shares a pack with it.
 SAME_PACK = {

@@ -8,7 +8,9 @@ import gc
 import locale
 import logging
 import os
+import resource
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -214,7 +216,7 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
     "logging": (lambda: logging.disable(logging.CRITICAL), "logging"),
     "precision": (precision, "decimal"),
     "context": (context, "decimal"),
-    "stdin": (lambda: os.close(0), "standard input"),
+    "stdin": (lambda: os.close(0), "standard streams"),
 }  # fmt: skip
 
 
@@ -228,10 +230,9 @@ def test_what_is_changed_is_put_back_and_noted_once(
     for _ in range(2):
         guard.call(1, change)
         assert not before.differs()
-    notes = guard.take_notes()
-    assert list(notes) == [1]
-    assert sum(kind in line for line in notes[1]) == 1
-    assert guard.take_notes() == {}
+    assert guard.take_notes(0) == []
+    assert sum(kind in line for line in guard.take_notes(1)) == 1
+    assert guard.take_notes(1) == []
 
 
 def test_what_was_changed_before_an_exception_is_put_back_too(guard: Foreign) -> None:
@@ -243,7 +244,7 @@ def test_what_was_changed_before_an_exception_is_put_back_too(guard: Foreign) ->
     with pytest.raises(ValueError, match="own"):
         guard.call(0, act)
     assert np.geterr() == before
-    assert "NumPy" in guard.take_notes()[0][0]
+    assert "NumPy" in guard.take_notes(0)[0]
 
 
 def test_what_cannot_be_put_back_fails_the_lane_that_changed_it(
@@ -273,7 +274,7 @@ def test_a_handler_that_our_own_code_sets_meanwhile_stays(guard: Foreign) -> Non
         assert signal.getsignal(signal.SIGTERM) is ours
         guard.call(0, signal.signal, signal.SIGTERM, signal.SIG_IGN)
         assert signal.getsignal(signal.SIGTERM) is ours
-        assert len(guard.take_notes()[0]) == 1
+        assert len(guard.take_notes(0)) == 1
     finally:
         set_handler(signal.SIGTERM, before)
 
@@ -283,9 +284,54 @@ def test_a_deeper_recursion_limit_is_left_to_who_needs_it(guard: Foreign) -> Non
     try:
         guard.call(0, sys.setrecursionlimit, before + 1000)
         assert sys.getrecursionlimit() == before + 1000
-        assert guard.take_notes() == {}
+        assert guard.take_notes(0) == []
     finally:
         sys.setrecursionlimit(before)
+
+
+def test_limits_of_the_process_are_put_back_before_the_next_rollout(guard: Foreign) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE), os.sched_getaffinity(0)
+
+    def act() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[0][1]))
+        os.sched_setaffinity(0, [min(before[1])])
+
+    guard.call(0, act)
+    guard.refresh()
+    assert (resource.getrlimit(resource.RLIMIT_FSIZE), os.sched_getaffinity(0)) == before
+    assert [len(guard.take_notes(lane)) for lane in range(3)] == [1, 1, 1]
+
+
+LEAKING = """
+import os, resource, sys
+import numpy as np
+from ppo.envs.foreign import Foreign
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+guard, kept = Foreign(np.zeros(4, np.uint32)), []
+def leak(count):
+    for _ in range(count):
+        kept.append(open(os.devnull))
+failed = []
+for step in range(100):
+    for lane, count in [(0, int(step == 3)), (1, {count}), (2, 0)]:
+        if lane not in failed:
+            try:
+                guard.call(lane, leak, count)
+            except OSError as error:
+                failed.append(lane)
+                print(lane, step, error)
+ours = [open(os.devnull) for _ in range(32)]
+"""
+
+
+@pytest.mark.parametrize(("count", "step"), [(5, 24), (1000, 0)], ids=["by and by", "at once"])
+def test_who_keeps_too_many_files_open_fails_and_leaves_some_to_others(count: int, step: int) -> None:
+    command = [sys.executable, "-c", LEAKING.replace("{count}", str(count))]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(f"1 {step} [Errno 24]")
+    assert len(ended.stdout.splitlines()) == 1
 
 
 # -- children ----------------------------------------------------------------------------------------------------------
@@ -315,20 +361,19 @@ def test_what_is_printed_goes_to_the_notes_of_its_lane(guard: Foreign, capsys: p
     guard.call(2, lambda: sys.stderr.buffer.write(b"two \xff"))
     guard.call(0, lambda: print("three"))
     assert capsys.readouterr() == ("", "")
-    notes = guard.take_notes()
-    assert notes == {0: ["the environment printed:\none\nthree"], 2: ["the environment printed:\ntwo \ufffd"]}
+    assert [guard.take_output(lane) for lane in range(3)] == ["one\nthree", "", "two \ufffd"]
 
 
 def test_what_is_printed_beyond_a_limit_is_dropped_and_that_is_said_once(guard: Foreign) -> None:
     for _ in range(3):
         guard.call(1, lambda: print("x" * MOST))
-    first = guard.take_notes()[1][0]
+    first = guard.take_output(1)
     guard.call(1, lambda: print("x"))
-    assert guard.take_notes() == {}
+    assert guard.take_output(1) == ""
     assert MOST <= len(first) < MOST + 200
     assert first.endswith(DROPPED)
     guard.call(2, lambda: print("its mate's"))
-    assert "its mate's" in guard.take_notes()[2][0]
+    assert guard.take_output(2) == "its mate's"
 
 
 @pytest.mark.parametrize("spoil", [lambda: sys.stdout.close(), lambda: setattr(sys, "stdout", None)])
@@ -339,4 +384,4 @@ def test_a_stream_that_is_closed_or_replaced_is_there_for_the_next(
     print("ours")
     guard.call(0, lambda: print("theirs"))
     assert capsys.readouterr().out == "ours\n"
-    assert guard.take_notes()[0] == ["the environment printed:\ntheirs"]
+    assert guard.take_output(0) == "theirs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -124,6 +125,89 @@ def test_what_was_returned_never_changes_afterwards() -> None:
     assert all(np.array_equal(rows, before) for rows, before in kept)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        ("obs", np.zeros(1), r"shape \(1,\)"),
+        ("obs", 0.0, r"shape \(\)"),
+        ("obs", np.array(["a", "b"]), r"observation"),
+        ("reward", np.zeros(1), r"reward"),
+        ("reward", None, r"reward None"),
+        ("over", np.zeros(2, bool), r"terminated"),
+        ("over", "no", r"terminated='no'|terminated=.*no"),
+        ("all", (np.zeros(2), 1.0, False, {}), r"tuple of 4.*expected a tuple of 5"),
+    ],
+)
+def test_what_an_environment_returns_is_never_broadcast_or_guessed_at(
+    place: str, value: Any, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = started("Foreign-v0", 2)
+    parts = {"obs": np.zeros(2), "reward": 1.0, "over": False} | {place: value}
+    result = value if place == "all" else (parts["obs"], parts["reward"], parts["over"], False, {})
+    monkeypatch.setattr(env._seats[1][0].env, "step", lambda _: result)
+    still(env, 2)
+    assert list(env.failures) == [1]
+    assert re.search(told, str(env.failures[1]))
+
+
+def test_an_environment_may_keep_and_change_its_actions(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Any] = []
+
+    def step(self: Foreign, action: Any) -> Any:
+        kept.append(action)
+        action[:] = 9
+        return real(self, action)
+
+    real = Foreign.step
+    monkeypatch.setattr(Foreign, "action_space", Box(-1, 1, (2,), np.float64))
+    monkeypatch.setattr(Foreign, "step", step)
+    env, actions = started("Foreign-v0"), np.ones((1, 1, 2))
+    env.step(actions)
+    kept[0][:] = 7
+    env.step(actions)
+    assert actions.tolist() == [[[1, 1]]]
+    assert env.get_state(0)["episodes"][0]["actions"].tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("space", "first"), [(Discrete(3, start=-4), -4), (Discrete(1), 0), (Discrete(2, start=2**40), 2**40)]
+)
+def test_choices_are_those_of_the_space_wherever_it_starts(
+    space: Discrete, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    real = Foreign.step
+
+    def step(self: Foreign, action: Any) -> Any:
+        seen.append(action)
+        return real(self, action)
+
+    monkeypatch.setattr(Foreign, "action_space", space)
+    monkeypatch.setattr(Foreign, "step", step)
+    still(started("Foreign-v0"))
+    assert seen == [first]
+    assert seen[0] in space
+
+
+def test_an_environment_that_cannot_be_made_for_one_lane_takes_out_that_lane_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+    real = Foreign.__init__
+
+    def make(self: Foreign) -> None:
+        made.append(1)
+        if len(made) == 2:
+            raise OSError("the port is in use")
+        real(self)
+
+    monkeypatch.setattr(Foreign, "__init__", make)
+    env = started("Foreign-v0", 3)
+    assert list(env.failures) == [1]
+    assert "OSError: the port is in use" in str(env.failures[1])
+    assert still(env, 3).obs[:, 0, 0].tolist() == [1, 0, 1]
+
+
 # -- infos -------------------------------------------------------------------------------------------------------------
 
 
@@ -143,7 +227,7 @@ def test_every_episode_starts_with_the_next_seed_of_its_actors_own_stream() -> N
     env = started("Foreign-v0", lanes=2, actors=2)
     for _ in range(2 * LENGTH):
         still(env, 2, 2)
-    expected = [[g.integers(2**31) for _ in range(3)] for lane in generators(2, 2) for g in lane]
+    expected = [[g.integers(2**31) for _ in range(4)][1:] for lane in generators(2, 2) for g in lane]
     found = np.array(Foreign.seeds).reshape(3, 4).T  # all episodes have one length, so that resets come by turns
     assert found.tolist() == expected
 
@@ -161,6 +245,24 @@ def test_the_stream_of_a_run_decides_its_episodes_whatever_is_trained_beside_it(
     assert (packed[:, 0] != packed[:, 2]).any()
 
 
+def test_environments_never_share_the_generators_of_a_space_that_is_their_classs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = Foreign.step
+
+    def step(self: Foreign, action: Any) -> Any:
+        obs, *rest = real(self, action)
+        obs[1] = self.observation_space.sample()[0]
+        return (obs, *rest)
+
+    monkeypatch.setattr(Foreign, "step", step)
+    shown = []
+    for lanes in (1, 3):
+        env = started("Foreign-v0", lanes)
+        shown.append([still(env, lanes).obs[0, 0, 1] for _ in range(5)])
+    assert shown[0] == shown[1]
+
+
 def test_what_an_environment_draws_from_its_spaces_follows_from_the_seed() -> None:
     def numbers() -> list[float]:
         env = started("Sampling-v0")
@@ -168,14 +270,3 @@ def test_what_an_environment_draws_from_its_spaces_follows_from_the_seed() -> No
 
     assert numbers() == numbers()
     assert len(set(numbers())) > LENGTH
-
-
-def test_new_episodes_after_a_restore_go_on_in_the_stream() -> None:
-    env, other = started("Foreign-v0", 2), started("Foreign-v0", 2)
-    for _ in range(LENGTH + 1):
-        still(env, 2)
-    state = env.get_state(1)
-    Foreign.seeds.clear()
-    other.set_state(0, state)
-    lane = generators(2)[1][0]
-    assert Foreign.seeds == [lane.integers(2**31) for _ in range(3)][2:]

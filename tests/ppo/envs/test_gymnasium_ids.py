@@ -10,11 +10,13 @@ from pathlib import Path
 import gymnasium
 import pytest
 
+from ppo.__main__ import main
 from ppo.config.compose import compose
 from ppo.config.identity import run_hash
 from ppo.envs.gymnasium.registered import resolve
 from ppo.envs.gymnasium.schema import Gymnasium
 from ppo.errors import UserError
+from ppo.runs.provenance import code_hashes, provenance
 
 MODULE = """
 import gymnasium
@@ -24,6 +26,15 @@ for version in (0, 2, 10):
     gymnasium.register(f"Cart-v{version}", lambda: CartPoleEnv(), max_episode_steps=7)
     gymnasium.register(f"mine/Cart-v{version + 1}", lambda: CartPoleEnv())
 gymnasium.register("Bare", lambda: CartPoleEnv())
+gymnasium.register("Limited-v0", lambda: gymnasium.wrappers.TimeLimit(CartPoleEnv(), 9))
+
+
+def broken(how=None):
+    exit("no licence") if how == "exit" else [].pop()
+
+
+gymnasium.register("Broken-v0", broken)
+gymnasium.register("Exits-v0", broken, kwargs={"how": "exit"})
 """
 
 
@@ -102,3 +113,78 @@ def test_a_module_that_breaks_while_it_is_imported_is_one_sentence(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match=r"RuntimeError: no display at all\)\.$"):
         resolve("broken_tasks:Env-v0")
+
+
+# -- somebody else's tasks, all the way ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["vpg", "cem"])
+def test_a_limit_that_only_the_made_environment_has_is_enough_for_whole_episodes(module: str, algorithm: str) -> None:
+    run = compose([f"algorithm={algorithm}", "env=gymnasium", f"env.id={module}:Limited-v0"])
+    assert run.env.episode_limit() == 9
+    with pytest.raises(UserError, match=r"^env\.time_limit=null is invalid"):
+        compose([f"algorithm={algorithm}", "env=gymnasium", f"env.id={module}:Bare"])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("Broken-v0", r"IndexError: pop from empty list"), ("Exits-v0", r"SystemExit: no licence")]
+)
+@pytest.mark.parametrize("algorithm", ["ppo", "cem"])
+def test_an_environment_that_cannot_be_made_is_told_with_its_own_reason(
+    module: str, name: str, reason: str, algorithm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["env=gymnasium", f"env.id={module}:{name}", f"algorithm={algorithm}", f"outputs={tmp_path}/store"]
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert re.search(rf"env\.id={module}:{name} cannot be made: {reason}", told)
+    assert told.count("\n") == 1
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("Nope-v0", "Nope-v0 is invalid"), ("somebodys_tasks:Broken-v0", "cannot be made")]
+)
+@pytest.mark.usefixtures("module")
+def test_one_bad_id_among_several_starts_nothing(
+    name: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = f"env.id={name},CartPole-v1"
+    assert main(["-m", "env=gymnasium", ids, "total_steps=2048", f"outputs={tmp_path}/store"]) == 2
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
+def test_an_id_of_an_installed_package_is_named_with_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "their_tasks" / "inner").mkdir(parents=True)
+    (tmp_path / "their_tasks" / "inner" / "here.py").write_text(
+        "from gymnasium import register\nregister('Maze-v3', None)\nfor x in []: register(f'theirs/{x}-v1')\n"
+    )
+    info = tmp_path / "their_tasks-1.0.dist-info"
+    info.mkdir()
+    headers = ["Metadata-Version: 2.1", "Name: their-tasks", "Version: 1.0", "Requires-Dist: gymnasium"]
+    (info / "METADATA").write_text("\n".join(headers))
+    (info / "RECORD").write_text("their_tasks/inner/here.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("Maze-v3", "theirs/Door-v1"):
+        with pytest.raises(UserError, match=rf"Did you mean their_tasks:{name}\?$"):
+            resolve(name)
+    assert "their_tasks" not in sys.modules
+
+
+def test_the_code_and_version_of_an_environment_are_part_of_what_made_a_number(
+    module: str, tmp_path: Path
+) -> None:
+    config, own = (compose(["env=gymnasium", f"env.id={name}"]) for name in (f"{module}:Cart-v2", "CartPole-v1"))
+    assert config.env.origins()[0].place == tmp_path / "somebodys_tasks.py"
+    hashes = code_hashes(config)
+    assert [part for part in hashes if part.startswith("env/")] == [f"env/{module}"]
+    assert own.env.origins() == ()
+    assert code_hashes(own) == {part: code for part, code in hashes.items() if not part.startswith("env/")}
+    gymnasium.register("Installed-v0", "pytest:Class")
+    origin = compose(["env=gymnasium", "env.id=Installed-v0"]).env.origins()[0]
+    assert (origin.module, origin.package, origin.version) == ("pytest", "pytest", pytest.__version__)
+    assert origin.place == Path(pytest.__file__).parent
+    assert provenance(compose(["env=gymnasium", "env.id=Installed-v0"]))["versions"]["pytest"] == pytest.__version__
+    del gymnasium.registry["Installed-v0"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, Space
 
 from ppo.config import choices
@@ -73,6 +71,7 @@ def test_every_step_equals_stepping_the_environments_by_hand(env_id: str, time_l
     assert isinstance(suite, GymnasiumLockStep)
     obs = suite.reset()
     for lane, actor in np.ndindex(3, 2):
+        streams[lane][actor].integers(2**31)  # of its constructor
         seed = int(streams[lane][actor].integers(2**31))
         np.testing.assert_array_equal(obs[lane, actor], by_hand[lane][actor].reset(seed=seed)[0])
     episodes = 0
@@ -90,26 +89,6 @@ def test_every_step_equals_stepping_the_environments_by_hand(env_id: str, time_l
             assert [step.reward[at], step.terminated[at], step.truncated[at]] == [reward, terminated, truncated]
             episodes += terminated or truncated
     assert episodes >= 6
-
-
-def test_a_restored_state_starts_new_episodes_the_same_ones_every_time() -> None:
-    original = made("CartPole-v1", make_generators(2, 2))
-    original.reset()
-    for action in random_actions(original, 5, 2, 2):
-        last = original.step(action)
-    file = io.BytesIO()
-    torch.save(original.get_state(1), file)
-    runs = []
-    for lane in range(2):
-        file.seek(0)
-        suite = made("CartPole-v1", make_generators(2, 2, seed=1 + lane))
-        suite.reset()
-        obs = suite.set_state(lane, torch.load(file, weights_only=True))
-        runs.append([obs, *(suite.step(action).obs[lane] for action in random_actions(suite, 60, 1, 2).repeat(2, 1))])
-        assert (np.abs(obs) <= 0.05).all()  # where CartPole starts
-        assert not np.array_equal(obs, last.obs[1])
-    np.testing.assert_array_equal(runs[0], runs[1])
-    assert not suite.restores_exactly
 
 
 def test_a_lane_that_is_not_active_never_changes() -> None:
@@ -166,9 +145,9 @@ def test_an_environment_that_exits_takes_out_its_own_lane_only(
 ) -> None:
     suite = made("Probe-v0", make_generators(2, 1))
     suite.reset()
-    monkeypatch.setattr(suite._envs[1][0], "step", lambda _: sys.exit(3))
+    monkeypatch.setattr(suite._seats[1][0].env, "step", lambda _: sys.exit(3))
     suite.step(np.zeros((2, 1, 1)))
-    assert {lane: type(error) for lane, error in suite.failures.items()} == {1: RuntimeError}
+    assert list(suite.failures) == [1]
     assert "sys.exit(3)" in str(suite.failures[1])
     assert len(probe.seen) == 1
 

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from ppo.config import choices
+from ppo.config.compose import suite_values
 from ppo.data import Bools, Floats
 from ppo.envs.base import LockStep, Step
 from ppo.envs.simulators.lockstep import FEW_SLICES
 
 LANES, ACTORS = 3, 4
-TASKS = [("mujoco", "Hopper-v5"), ("mujoco", "Reacher-v5"), ("gymnasium", "CartPole-v1"), ("gymnasium", "Pendulum-v1")]
+TASKS = [
+    ("mujoco", "Hopper-v5"), ("mujoco", "Reacher-v5"), ("gymnasium", "CartPole-v1"), ("gymnasium", "Pendulum-v1"),
+    pytest.param("atari", "breakout", marks=pytest.mark.slow),
+]  # fmt: skip
 ALL = np.ones((LANES, ACTORS), np.bool_)
 NUMBER = np.arange(LANES * ACTORS).reshape(LANES, ACTORS)
 AWAKE = {
@@ -29,7 +33,7 @@ every_task = pytest.mark.parametrize(("suite", "env_id"), TASKS)
 def started(suite: str, env_id: str) -> LockStep:
     """Short episodes, in which actors start anew now and then, at rest or not."""
     generators = [[np.random.default_rng([lane, actor]) for actor in range(ACTORS)] for lane in range(LANES)]
-    task = choices.suite.build({"suite": suite, "id": env_id, "time_limit": 15}, "env").resolved()
+    task = choices.suite.build(suite_values(suite) | {"suite": suite, "id": env_id, "time_limit": 15}, "env").resolved()
     env = task.make(generators, np.zeros(1 + LANES, np.uint32))
     env.reset()
     return env

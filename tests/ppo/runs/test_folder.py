@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from ppo.config.compose import compose
@@ -17,9 +16,8 @@ from ppo.config.identity import run_hash
 from ppo.config.run import to_config
 from ppo.data import Episode
 from ppo.errors import Busy, UserError
-from ppo.runs import checkpoints
 from ppo.runs import folder as module
-from ppo.runs.checkpoints import FORMAT
+from ppo.runs.configs import differing_keys
 from ppo.runs.files import ASIDE, read_json
 from ppo.runs.folder import COMMON_COLUMNS, RunFolder, fresh_sibling
 from ppo.runs.states import State, standing
@@ -33,7 +31,7 @@ def make(path: Path, **options: Any) -> RunFolder:
     folder = RunFolder(path / "run", CONFIG)
     folder.check()
     folder.open(**options)
-    folder.start_records({})
+    folder.restore()
     return folder
 
 
@@ -97,21 +95,62 @@ def test_what_a_killed_writer_left_is_cleared_away(tmp_path: Path) -> None:
 
 def test_another_run_is_refused_with_the_keys_in_which_it_differs(folder: RunFolder) -> None:
     other = RunFolder(folder.path, compose(["algorithm=cem", "seed=4", "env=reacher"]))
-    assert other.differing_keys() == ["env.id", "seed"]
+    assert differing_keys(folder.path / "config.yaml", other.config) == ["env.id", "seed"]
     with pytest.raises(UserError, match=r"env\.id, seed"):
         other.check()
 
 
 def test_execution_makes_no_other_run(folder: RunFolder) -> None:
-    assert RunFolder(folder.path, compose(["algorithm=cem", "seed=3", "threads=2"])).differing_keys() == []
+    assert differing_keys(folder.path / "config.yaml", compose(["algorithm=cem", "seed=3", "threads=2"])) == []
 
 
 @pytest.mark.parametrize("content", ["a: [", "\xff", "a: &a [*a, *a]", "3"])
 def test_a_config_that_is_none_is_refused_in_a_sentence(folder: RunFolder, content: str) -> None:
     (folder.path / "config.yaml").write_bytes(content.encode("latin-1"))
+    (folder.path / "status.json").unlink()  # which says whose folder it is
     with pytest.raises(UserError) as error:
         RunFolder(folder.path, CONFIG).check()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["a: [", "\xff", "seed: 4", "3"])
+def test_a_config_that_is_none_in_a_folder_known_to_be_ours_is_set_aside(folder: RunFolder, content: str) -> None:
+    path = folder.path / "config.yaml"
+    good = path.read_bytes()
+    folder.close()
+    path.write_bytes(content.encode("latin-1"))
+    again = RunFolder(folder.path, CONFIG)
+    assert standing(folder.path).state == State.DAMAGED
+    again.check()
+    again.open()
+    assert path.read_bytes() == good
+    assert (folder.path / "config.yaml.bad").read_bytes() == content.encode("latin-1")
+    assert any("config.yaml set aside" in text for text in again.damage)
+    again.close()
+
+
+@pytest.mark.parametrize("name", ["result.json", "episodes.csv", "updates.csv", "config.yaml", "status.json"])
+def test_a_finished_run_of_which_a_file_is_damaged_loses_its_result_and_nothing_else(
+    folder: RunFolder, name: str
+) -> None:
+    folder.save_checkpoint({})
+    folder.finish({"score": 1.5, "steps": CONFIG.goal, "episodes": 0})
+    path = folder.path / name
+    damaged = path.read_bytes()[:-2]
+    path.write_bytes(damaged)
+    if name == "status.json":
+        assert standing(folder.path).state == State.DONE
+        return
+    assert standing(folder.path).damage.startswith(name)
+    again = RunFolder(folder.path, CONFIG)
+    again.check()
+    assert again.result() is None
+    again.open()
+    again.restore()
+    kept = [p.read_bytes() for p in folder.path.glob(f"{name}.bad*")]
+    assert kept == [damaged]
+    assert (folder.path / "result.json.bad").exists()
+    again.close()
 
 
 def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -163,57 +202,12 @@ def test_an_artefact_is_a_table_of_its_own(folder: RunFolder) -> None:
     assert (folder.path / "line.csv").read_text() == "scale,kl\n0.0,0.1\n1.0,0.2\n"
 
 
-# -- checkpoints -------------------------------------------------------------------------------------------------------
-
-
-def test_a_checkpoint_is_read_back_and_tables_are_cut_to_it(folder: RunFolder) -> None:
-    folder.append([Episode(20, 1.5, 20)], UPDATE)
-    folder.save_checkpoint({"step": 64})
-    before = folder.updates.read_bytes()
-    folder.append([Episode(41, 0.1, 21)], UPDATE)
-    state = folder.load_checkpoint()
-    assert state is not None
-    assert (state["step"], state["run"], state["format"]) == (64, run_hash(CONFIG), FORMAT)
-    folder.start_records(state["sizes"])
-    assert folder.updates.read_bytes() == before
-    assert len(rows(folder.episodes)) == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"format": 1}, "format is 1"),
-        ({"run": "0" * 64}, "belongs to run"),
-        ({"sizes": {"updates.csv": 10**9}}, "shorter"),
-    ],
-)
-def test_a_checkpoint_of_something_else_is_set_aside(
-    folder: RunFolder, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], reason: str
-) -> None:
-    for step in (1, 2):
-        folder.save_checkpoint({"step": step})
-    path = folder.path / checkpoints.NEWEST
-    torch.save(torch.load(path, weights_only=True) | changes, path)
-    state = folder.load_checkpoint()
-    assert state is not None
-    assert state["step"] == 1, "the one before"
-    assert (folder.path / "checkpoint.pt.bad").exists()
-    assert reason in (folder.path / "log.txt").read_text()
-    assert reason in caplog.text
-
-
-def test_without_a_checkpoint_a_run_starts_from_nothing(folder: RunFolder) -> None:
-    assert folder.load_checkpoint() is None
-    (folder.path / checkpoints.NEWEST).write_bytes(b"broken")
-    assert folder.load_checkpoint() is None
-
-
 # -- ends --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_finished_run_is_done_by_its_result(folder: RunFolder) -> None:
-    folder.finish({"score": 1.5, "steps": 64})
-    assert folder.result() == {"score": 1.5, "steps": 64}
+    folder.finish({"score": 1.5, "steps": CONFIG.goal, "episodes": 0})
+    assert (folder.result() or {}).items() >= {"run": run_hash(CONFIG), "score": 1.5, "steps": CONFIG.goal}.items()
     assert standing(folder.path).state == State.DONE
 
 
@@ -232,7 +226,7 @@ def test_a_failed_run_has_its_reason_and_traceback_and_whole_rows(folder: RunFol
 
 
 def test_a_table_that_cannot_be_cut_does_not_keep_the_failure_from_being_recorded(folder: RunFolder) -> None:
-    folder.start_records({})
+    folder.restore()
     folder.updates.unlink()
     folder.updates.mkdir()
     folder.fail(RuntimeError("the simulator broke"), 7)

@@ -100,6 +100,8 @@ def test_every_file_that_a_number_may_depend_on_is_in_a_part() -> None:
         "cli",
         "config",
         "console.py",
+        "memory.py",
+        "policy.py",
         "errors.py",
         "runs",
         "session.py",
@@ -181,6 +183,8 @@ def test_versions_and_machine_are_recorded(monkeypatch: pytest.MonkeyPatch) -> N
     assert set(recorded) == {"code", "commit", "versions", "host", "platform", "processor", "numerics", "slurm"}
     assert set(recorded["versions"]) == {*PACKAGES, "python"}
     assert all(recorded["versions"].values())
+    atari = compose(["env=atari", "env.id=pong", "algorithm=random", "network=a3c_cnn"])
+    assert set(provenance(atari)["versions"]) == {*recorded["versions"], "ale-py"}
     assert recorded["host"] == socket.gethostname()
     assert recorded["processor"] == processor()
     assert recorded["code"] == code_hashes(compose())
@@ -196,7 +200,7 @@ def test_a_job_is_recorded_by_its_ids_and_nothing_else_of_slurms(monkeypatch: py
     assert scheduler_ids() == {"SLURM_JOB_ID": "15", "SLURM_RESTART_COUNT": "2"}
 
 
-# -- what a resume compares ---------------------------------------------------------------------------------------------
+# -- what a resume compares --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

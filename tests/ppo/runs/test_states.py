@@ -14,7 +14,7 @@ import pytest
 
 from ppo.runs.locks import acquire
 from ppo.runs.machine import process_lives
-from ppo.runs.states import FRESH_SECONDS, State, standing
+from ppo.runs.states import FRESH_SECONDS, Standing, State, standing
 from tests.sweeps.folders import ELSEWHERE, dead_pid, write_done, write_status
 
 SILENT = 2 * FRESH_SECONDS
@@ -41,7 +41,7 @@ def zombie() -> subprocess.Popen[bytes]:
 
 
 def test_a_run_without_a_folder_is_new(tmp_path: Path) -> None:
-    assert standing(tmp_path / "none") == (State.NEW, {}, {})
+    assert standing(tmp_path / "none") == Standing(State.NEW, {}, {})
 
 
 def test_a_folder_without_a_status_is_new(tmp_path: Path) -> None:
@@ -160,16 +160,34 @@ BROKEN = [b"", b"{", b'{"state": "runn', b"null", b"[]", b'"done"', b"\x00\xff\x
 
 
 @pytest.mark.parametrize("content", BROKEN)
-def test_a_status_that_cannot_be_read_is_no_status(tmp_path: Path, content: bytes) -> None:
+def test_a_status_that_cannot_be_read_is_damage(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "status.json").write_bytes(content)
-    assert standing(tmp_path) == (State.NEW, {}, {})
+    found = standing(tmp_path)
+    assert found.state == State.DAMAGED
+    assert found.damage.startswith("status.json")
 
 
-@pytest.mark.parametrize("content", [*BROKEN, b"{}"])
-def test_a_result_that_cannot_be_read_is_no_result(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [None, *BROKEN])
+def test_a_status_that_cannot_be_read_hides_no_good_result(tmp_path: Path, content: bytes | None) -> None:
+    write_done(tmp_path, score=12.5)
+    (tmp_path / "status.json").unlink()
+    if content is not None:
+        (tmp_path / "status.json").write_bytes(content)
+    found = standing(tmp_path)
+    assert (found.state, found.result["score"], found.damage) == (State.DONE, 12.5, "")
+
+
+@pytest.mark.parametrize("content", [*BROKEN, b"{}", b'{"a": 1}'])
+@pytest.mark.parametrize("state", ["done", "running", "planned", "failed"])
+def test_a_result_that_cannot_be_read_is_damage_whatever_the_status_says(
+    tmp_path: Path, content: bytes, state: str
+) -> None:
     write_done(tmp_path)
+    write_status(tmp_path, state)
     (tmp_path / "result.json").write_bytes(content)
-    assert (standing(tmp_path).state, standing(tmp_path).result) == (State.LOST, {})
+    found = standing(tmp_path)
+    assert (found.state, found.result) == (State.DAMAGED, {})
+    assert found.damage.startswith("result.json")
 
 
 def test_a_status_that_was_cut_anywhere_never_raises(tmp_path: Path) -> None:
@@ -177,7 +195,7 @@ def test_a_status_that_was_cut_anywhere_never_raises(tmp_path: Path) -> None:
     content = (tmp_path / "status.json").read_bytes()
     for length in range(len(content)):
         (tmp_path / "status.json").write_bytes(content[:length])
-        assert standing(tmp_path).state == State.NEW
+        assert standing(tmp_path).state == State.DAMAGED
 
 
 @pytest.mark.parametrize(
@@ -199,9 +217,9 @@ def test_a_value_that_no_conversion_takes_never_raises(tmp_path: Path, keys: dic
 
 
 @pytest.mark.parametrize("state", ["asleep", 3, ["running"], {"a": 1}, True])
-def test_a_state_that_is_none_is_new(tmp_path: Path, state: Any) -> None:
+def test_a_status_without_a_state_is_damage(tmp_path: Path, state: Any) -> None:
     (tmp_path / "status.json").write_text(json.dumps({"state": state}))
-    assert standing(tmp_path).state == State.NEW
+    assert standing(tmp_path).state == State.DAMAGED
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------
@@ -213,10 +231,3 @@ def test_only_numbers_of_living_processes_live() -> None:
     assert not any(process_lives(pid) for pid in (dead_pid(), None, "1", 1.0))
 
 
-@pytest.mark.parametrize(
-    "result", [{"steps": "x"}, {"score": [1]}, {"score": float("nan")}, {"code": [1]}, {"compiled": "yes"}], ids=str
-)
-def test_a_result_of_the_wrong_kinds_is_none(tmp_path: Path, result: dict[str, Any]) -> None:
-    write_done(tmp_path, **{"score": 1.0, **result})
-    found = standing(tmp_path)
-    assert (found.state, found.result) == (State.LOST, {}), "it is trained again, not shown"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppo.errors import UserError
+from ppo.runs.exits import Exit
 from ppo.runs.states import State, standing
 from sweeps.home import Home
 from sweeps.launching.worker import train_pack_file
@@ -31,3 +32,10 @@ def test_a_mistake_of_all_runs_starts_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="different config"):
         train_pack_file(Home(tmp_path, "tiny").write_pack(runs), lambda: False)
     assert {standing(run.folder).state for run in runs} == {State.NEW}
+
+
+def test_a_workers_log_tells_how_far_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert train_pack_file(Home(tmp_path, "tiny").write_pack(tiny_runs(tmp_path)), lambda: False) == Exit.DONE
+    lines = [record.getMessage() for record in caplog.records if record.name == "ppo.console"]
+    assert "starting at 0 of 256 steps" in lines[0]
+    assert all(word in lines[-1] for word in ("256 of 256 steps", "steps/s", "score"))

@@ -17,12 +17,13 @@ from ppo.runs.provenance import code_hashes
 from ppo.runs.row import RunRow
 from ppo.runs.states import State
 from sweeps.__main__ import main
-from sweeps.launching.launchers import Local
+from sweeps.launching.launchers import Launcher, Local, compose_launcher
 from sweeps.launching.scheduler import Scheduler
 from sweeps.planning import speeds
 from sweeps.planning.plan import Plan, disk_free, disk_needed, make_plan, to_json
 from sweeps.planning.runs import Run, sweep_runs
 from sweeps.planning.spec import load
+from tests.sealed import write_sealed
 from tests.sweeps.declared import EVEN, TOY, declare, million
 
 ALONE = Local("local", workers=1, pack_size="auto")
@@ -40,7 +41,7 @@ def write(run: Run, *, result: dict[str, Any] | None = None, **status: Any) -> N
     run.folder.mkdir(parents=True)
     (run.folder / "status.json").write_text(json.dumps(status))
     if result is not None:
-        (run.folder / "result.json").write_text(json.dumps(result))
+        write_sealed(run.folder, result)
 
 
 def alive(**changes: Any) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def dead_pid() -> int:
     return process.pid
 
 
-def plan(runs: list[Run], launcher: Local = ALONE, scheduler: Scheduler = NOBODY, **options: Any) -> Plan:
+def plan(runs: list[Run], launcher: Launcher = ALONE, scheduler: Scheduler = NOBODY, **options: Any) -> Plan:
     return make_plan("mine", runs, launcher, scheduler, **options)
 
 
@@ -90,11 +91,12 @@ def test_a_run_that_says_done_but_has_no_result_is_trained(tmp_path: Path) -> No
     assert trained(plan([run])) == {run.hash}
 
 
-def test_a_half_written_result_is_no_result(tmp_path: Path) -> None:
+def test_a_half_written_result_is_damage_and_trained_again_only_on_request(tmp_path: Path) -> None:
     (run,) = runs_in(tmp_path, 1)
     write(run, state="done")
     (run.folder / "result.json").write_text('{"score": 12.')
-    assert trained(plan([run])) == {run.hash}
+    assert trained(plan([run])) == set()
+    assert trained(plan([run], retry=True)) == {run.hash}
 
 
 def test_a_failed_run_is_trained_again_only_on_request(tmp_path: Path) -> None:
@@ -131,6 +133,20 @@ def test_where_the_scheduler_does_not_answer_unknown_is_not_dead(tmp_path: Path)
     made = plan(runs, scheduler=Scheduler({submitted.hash: ["12_0"]}, None))
     assert made.state(submitted) == State.UNKNOWN
     assert trained(made) == {new.hash}
+
+
+def test_on_a_cluster_runs_whose_process_died_twice_are_trained_alone(tmp_path: Path) -> None:
+    _, once, twice, thrice = runs = runs_in(tmp_path, 4)
+    for number, run in enumerate((once, twice, thrice), start=1):
+        write(run, **alive(pid=dead_pid(), attempts=number))
+    cluster = compose_launcher(["launcher=slurm", "launcher.workers=1"])
+    packs = [hashes(*pack.runs) for pack in plan(runs, cluster).packs]
+    assert {twice.hash} in packs
+    assert {thrice.hash} in packs
+    assert trained(plan(runs, cluster)) == hashes(*runs)
+    assert all(len(pack & hashes(twice, thrice)) == 0 or len(pack) == 1 for pack in packs)
+    assert sorted(map(len, packs))[-1] == 2, "the others share one"
+    assert len(plan(runs, ALONE).packs) < len(packs), "here, whoever drives finds who is to blame"
 
 
 def test_runs_to_be_left_are_not_packed(tmp_path: Path) -> None:

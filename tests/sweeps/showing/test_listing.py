@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from ppo.config.identity import short
 from ppo.config.run import to_mapping
+from ppo.runs import published
 from sweeps.__main__ import main
 from sweeps.planning.runs import Run
 from tests.sweeps.folders import some_runs, write_done, write_status
@@ -104,7 +104,7 @@ def test_a_broken_run_folder_is_a_row_like_others(tmp_path: Path, capsys: pytest
     write_status(folder, "failed")
     (folder / "status.json").write_text("{")
     (folder / "config.yaml").write_text("a: [")
-    assert ls(tmp_path, capsys, columns="run,state,env,setting")[1:] == [["000000000000", "new", "Task-v0", "ppo"]]
+    assert ls(tmp_path, capsys, columns="run,state,env,setting")[1:] == [["000000000000", "damaged", "Task-v0", "ppo"]]
 
 
 def test_json_has_what_the_table_has(tmp_path: Path, runs: list[Run], capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,9 +134,7 @@ def publish(store: Path, runs: list[Run], name: str = "tiny") -> None:
                               "score": 1.5, "steps": 256}, "config": to_mapping(run.config)}
         for run in runs[1:]
     }  # fmt: skip
-    content = {"sweep": name, "runs": [run.row.to_json() for run in runs], "records": records}
-    store.mkdir(exist_ok=True)
-    (store / f"{name}.json.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
+    published.write(store / f"{name}.json.gz", name, [run.row for run in runs], records)
 
 
 def test_published_runs_are_listed(tmp_path: Path, runs: list[Run], capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,9 +147,27 @@ def test_published_runs_are_listed(tmp_path: Path, runs: list[Run], capsys: pyte
     ]
 
 
-def test_a_damaged_published_sweep_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "table1.json.gz").write_bytes(b"no gzip")
-    assert "table1.json.gz cannot be read" in complaint(tmp_path, capsys, "ls")
+def test_a_damaged_published_sweep_is_a_row_and_the_others_are_listed(
+    tmp_path: Path, runs: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "published"
+    publish(store, runs[:3])
+    (store / "table1.json.gz").write_bytes(b"no gzip")
+    rows = ls(store, capsys, columns="state,setting,error")[1:]
+    assert sorted(state for state, *_ in rows) == ["damaged", "done", "done", "new"]
+    (bad,) = [row for row in rows if row[0] == "damaged"]
+    assert bad[1] == "table1.json.gz"
+    assert "cannot be read" in bad[2]
+
+
+def test_numbers_are_compared(tmp_path: Path, runs: list[Run], capsys: pytest.CaptureFixture[str]) -> None:
+    def scores(*filters: str) -> list[str]:
+        return sorted(score for (score,) in ls(tmp_path, capsys, *filters, columns="score")[1:])
+
+    assert scores("score>100") == ["101", "101"]
+    assert scores("score>=100", "score<101") == ["100", "100"]
+    assert scores("score<=1e2", "seed>0") == []
+    assert "expected a number after >" in complaint(tmp_path, capsys, "ls", "score>high")
 
 
 def test_a_cell_with_commas_and_lines_is_one_cell(

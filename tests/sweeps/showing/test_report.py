@@ -57,8 +57,7 @@ def test_a_cell_without_any_score_has_none(runs: list[Run]) -> None:
 
 def test_a_failed_run_does_not_count_whatever_it_left(runs: list[Run]) -> None:
     write_done(runs[0].folder, score=10.0)
-    write_done(runs[1].folder, score=99.0)
-    write_status(runs[1].folder, "failed")
+    write_status(runs[1].folder, "failed", score=99.0)
     assert cell(runs[:2], look(runs)) == "10.0 (1/2)"
 
 

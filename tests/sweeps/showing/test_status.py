@@ -14,8 +14,8 @@ import pytest
 from rich.console import Console
 
 from ppo.config.identity import short
-from ppo.runs import states
-from ppo.runs.files import write_json
+from ppo.runs import verified
+from ppo.runs.files import sha256_of, write_json
 from ppo.runs.row import RunRow
 from ppo.runs.states import State
 from sweeps import commands
@@ -25,6 +25,7 @@ from sweeps.planning.catalogue import Catalogue
 from sweeps.planning.runs import Run
 from sweeps.planning.spec import load
 from sweeps.showing.status import Status, read_status, render
+from tests.large_store import write_store
 from tests.sweeps.folders import ELSEWHERE, dead_pid, tiny_runs, write_command, write_done, write_status
 from tests.sweeps.small import TINY
 
@@ -84,6 +85,13 @@ def test_a_setting_is_a_row_with_its_share_of_steps_and_its_states(tmp_path: Pat
 def test_who_drives_the_sweep_is_shown(tmp_path: Path, runs: list[Run]) -> None:
     picture = drawn(look(runs, tmp_path, {"pid": 77, "host": ELSEWHERE}))
     assert picture.splitlines()[0].endswith(f"(run by process 77 on {ELSEWHERE})")
+
+
+def test_a_heartbeat_from_the_future_is_shown_as_such(tmp_path: Path, runs: list[Run]) -> None:
+    write_status(runs[0].folder, "running", host=ELSEWHERE, pid=7, heartbeat=time.time() + 86_400)
+    picture = drawn(look(runs, tmp_path))
+    assert " ahead " in picture
+    assert "unknown" in picture, "and proves nothing"
 
 
 def test_a_process_in_training_is_a_row_with_the_least_step_of_its_runs(tmp_path: Path, runs: list[Run]) -> None:
@@ -225,30 +233,16 @@ def test_watching_goes_on_until_the_last_run_has_ended(
 # -- speed -------------------------------------------------------------------------------------------------------------
 
 
-def ten_thousand(store: Path) -> Catalogue:
-    """Finished runs of ten tasks, ten settings and a hundred seeds."""
-    write_done(store / "one", score=1.5, versions={"torch": "2.13", "numpy": "2.4"}, pack=["0" * 64] * 33)
-    files = {name: (store / "one" / name).read_bytes() for name in ("status.json", "result.json")}
-    rows = []
-    for i in range(10_000):
-        env, setting, seed, run = f"Task{i // 1000}-v5", f"ppo clip epsilon={i // 100 % 10}", i % 100, f"{i:064x}"
-        folder = Path("runs") / env / f"ppo-clip-{i // 100 % 10}" / f"seed-{seed}-{i:012x}"
-        (store / folder).mkdir(parents=True)
-        for name, content in files.items():
-            (store / folder / name).write_bytes(content)
-        rows.append(RunRow(setting, env, setting, f"{i // 100 % 10:064x}", seed, run, str(folder), 256))
-    return Catalogue("large", store, rows)
-
-
 @pytest.mark.slow
-def test_ten_thousand_runs_are_read_with_two_files_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, read, opened = ten_thousand(tmp_path), states.read_json, []
+def test_the_files_of_ten_thousand_runs_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, hashed = Catalogue("large", tmp_path, write_store(tmp_path, 10_000)), []
 
-    def count(path: Path) -> Any:
-        opened.append(path)
-        return read(path)
+    def count(path: Path) -> str:
+        hashed.append(path)
+        return sha256_of(path)
 
-    monkeypatch.setattr(states, "read_json", count)
-    picture = drawn(read_status(found))
-    assert picture.splitlines()[0] == "large: 10000 runs: 10000 done"
-    assert len(opened) == 2 * 10_000
+    monkeypatch.setattr(verified, "sha256_of", count)
+    monkeypatch.setattr(verified, "RACY_SECONDS", -1.0)
+    for _ in range(2):
+        assert drawn(read_status(found)).splitlines()[0] == "large: 10000 runs: 10000 done"
+        assert len(hashed) == 3 * 10_000

@@ -29,9 +29,9 @@ class Clock:
     """The time that a module sees."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *modules: object) -> None:
-        self.now = 1e9
+        self.now, self.set_by = 1e9, 0.0
         line = SimpleNamespace(
-            time=lambda: self.now, monotonic=lambda: self.now, strftime=lambda _: "12:34:56", sleep=None
+            time=lambda: self.now + self.set_by, monotonic=lambda: self.now, strftime=lambda _: "12:34:56", sleep=None
         )
         for module in modules:
             monkeypatch.setattr(module, "time", line)
@@ -221,6 +221,25 @@ def test_steps_from_before_an_interruption_are_not_counted_as_speed(
     clock.now += 8
     beat(runs, clock, 176, 176, 176, 176)
     assert follower.look().speed == pytest.approx(16.0)  # 4 x 32 steps in 8 s
+
+
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_clock_that_is_set_midway_makes_no_pack_faster_or_slower(
+    runs: list[Run], monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    clock = Clock(monkeypatch, watch, states)
+    follower = begun(runs, clock)
+    speeds = []
+    for number in range(1, 7):
+        clock.now += 10
+        clock.set_by = jump if number >= 3 else 0.0
+        for run in runs:
+            write_status(run.folder, "running", step=16 + 16 * number, heartbeat=clock.now + clock.set_by)
+        speeds.append(follower.look().speed)
+    assert speeds == pytest.approx([6.4] * 6)  # 4 x 16 steps in 10 s
+    assert follower.look().left == pytest.approx(90.0)  # 4 x (256 - 112) steps
+    clock.now += 10
+    assert follower.look().left == pytest.approx(80.0)
 
 
 def test_runs_that_are_done_or_failed_are_counted(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
