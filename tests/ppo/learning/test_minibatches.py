@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ppo.data import Bools
-from ppo.learning.minibatches import gathered, shuffled
+from ppo.learning.minibatches import gathered, one_by_one, shuffled
 
 
 class Rows(NamedTuple):
@@ -77,3 +77,12 @@ def test_an_order_may_be_given_and_name_a_sample_twice() -> None:
     wanted = np.array([[3, 3, 0, 1], [2, 1, 0, 2]])
     minibatches = list(gathered(numbered(2, 4), wanted, 2))
     assert order(minibatches).tolist() == wanted.tolist()
+
+
+def test_one_by_one_minibatches_are_those_of_a_whole_epoch_each_gathered_when_it_is_asked_for() -> None:
+    samples = numbered(2, 24, shape=(4, 8), dtype=torch.uint8)
+    together = list(shuffled(samples, generators(0, 1), 8))
+    for m, expected in zip(shuffled(samples, generators(0, 1), 8, one_by_one), together, strict=True):
+        assert m.obs.dtype == torch.uint8
+        assert all(torch.equal(a, b) for a, b in zip(m, expected, strict=True))
+        assert m.obs.untyped_storage().nbytes() == 2 * 8 * 4 * 8
