@@ -63,7 +63,8 @@ def _survived(runs: list[Config], expected: list[Bytes], moment: int, left: int 
     if found is not None and (not outcomes[0].paused or found.state not in (*TO_TRAIN, "running")):
         wrong.append(f"is {found.state}: {found.error or outcomes[0].error}")
     train_on(runs)
-    return wrong + [text for run, bytes_ in zip(runs, expected, strict=True) if (text := complaint(folder_of(run), bytes_))]
+    ends = [complaint(folder_of(run), wanted) for run, wanted in zip(runs, expected, strict=True)]
+    return wrong + [text for text in ends if text]
 
 
 @contextmanager
@@ -90,7 +91,8 @@ def _full_from(moment: int, small: Path, left: int | None) -> Iterator[Callable[
 
         return write
 
-    with patch.object(files, "write_aside", broken(files.write_aside)), patch.object(tables, "append", broken(tables.append)):
+    aside, append = broken(files.write_aside), broken(tables.append)
+    with patch.object(files, "write_aside", aside), patch.object(tables, "append", append):
         yield stop
     ballast.unlink(missing_ok=True)
 
