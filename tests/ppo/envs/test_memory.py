@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppo import memory
 from ppo.config.compose import compose
 from ppo.data import Space
+from ppo.envs import memory
 from ppo.envs.base import Actions, Spec
 from ppo.errors import UserError
 from ppo.networks.flat import FlatNetwork, Head
