@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppo.config.run import Config
-from ppo.memory import check_memory, weights
+from ppo.envs.memory import check_memory, weights
 from ppo.runs.provenance import code_hashes
 from ppo.runs.states import TO_RETRY, TO_TRAIN, Standing, State, standing
 from sweeps.launching.launchers import Launcher, Slurm

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ppo.config.run import Config
+from ppo.config.schema import cached
 from ppo.data import Space
 from ppo.envs.base import Actions, Spec, Suite
 from ppo.errors import UserError, shown
@@ -87,7 +87,7 @@ def _largest(config: Config) -> str:
     return f"algorithm.horizon={horizon} with num_actors={config.algorithm.num_actors}"
 
 
-@lru_cache
+@cached
 def _spec(env: Suite) -> Spec:
     return env.make([[np.random.default_rng(0)]], np.zeros(1, dtype=np.uint32)).spec
 
