@@ -14,12 +14,12 @@ from sweeps.launching.worker import train_pack_file
 from tests.sweeps.folders import tiny_runs
 
 
-def test_a_run_whose_folder_has_another_config_is_refused_once_its_mates_are_done(tmp_path: Path) -> None:
+def test_a_run_whose_folder_cannot_be_written_is_refused_once_its_mates_are_done(tmp_path: Path) -> None:
     runs = tiny_runs(tmp_path)
-    runs[1].folder.mkdir(parents=True)
-    (runs[1].folder / "config.yaml").write_text("seed: 5\n")
+    runs[1].folder.parent.mkdir(parents=True)
+    runs[1].folder.write_text("a file in its place")
     file = Home(tmp_path, "tiny").write_pack(runs)
-    with pytest.raises(UserError, match="different config"):
+    with pytest.raises(UserError, match="cannot be written"):
         train_pack_file(file, lambda: False)
     assert [standing(run.folder).state for run in runs] == [State.DONE, State.NEW, State.DONE]
 
@@ -27,9 +27,9 @@ def test_a_run_whose_folder_has_another_config_is_refused_once_its_mates_are_don
 def test_a_mistake_of_all_runs_starts_nothing(tmp_path: Path) -> None:
     runs = tiny_runs(tmp_path)
     for run in runs:
-        run.folder.mkdir(parents=True)
-        (run.folder / "config.yaml").write_text("seed: 5\n")
-    with pytest.raises(UserError, match="different config"):
+        run.folder.parent.mkdir(parents=True, exist_ok=True)
+        run.folder.write_text("a file in its place")
+    with pytest.raises(UserError, match="cannot be written"):
         train_pack_file(Home(tmp_path, "tiny").write_pack(runs), lambda: False)
     assert {standing(run.folder).state for run in runs} == {State.NEW}
 
