@@ -21,7 +21,7 @@ def test_a_run_whose_folder_cannot_be_written_is_refused_once_its_mates_are_done
     file = Home(tmp_path, "tiny").write_pack(runs)
     with pytest.raises(UserError, match="cannot be written"):
         train_pack_file(file, lambda: False)
-    assert [standing(run.folder).state for run in runs] == [State.DONE, State.NEW, State.DONE]
+    assert [standing(run.folder).state for run in runs] == [State.DONE, State.DAMAGED, State.DONE]
 
 
 def test_a_mistake_of_all_runs_starts_nothing(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_mistake_of_all_runs_starts_nothing(tmp_path: Path) -> None:
         run.folder.write_text("a file in its place")
     with pytest.raises(UserError, match="cannot be written"):
         train_pack_file(Home(tmp_path, "tiny").write_pack(runs), lambda: False)
-    assert {standing(run.folder).state for run in runs} == {State.NEW}
+    assert {standing(run.folder).state for run in runs} == {State.DAMAGED}
 
 
 def test_a_workers_log_tells_how_far_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
