@@ -50,7 +50,7 @@ def _run(arguments: Sequence[str]) -> Exit:
         raise UserError(f"{unknown[0]} is invalid: expected outputs=FOLDER.")
     if unknown:
         options.parser.refuse(unknown)
-    usual, asked = options.command.sweep, getattr(options, "sweep", None)
+    usual, asked = options.command.sweep, str(getattr(options, "sweep", ""))
     other = named(asked) if usual and asked != usual else ""  # two sweeps do not overwrite each other's files
     output = Output(getattr(options, "out", None), as_json=options.json, sweep=other)
     try:

@@ -125,6 +125,6 @@ def _settings(runs: pd.DataFrame) -> str:
 
 def listed(words: Iterable[object], separator: str) -> str:
     """The first few of some words."""
-    words = list(map(str, words))
-    more = len(words) - MOST_NAMED
-    return separator.join(words[:MOST_NAMED]) + (f"{separator}and {more} more" if more > 0 else "")
+    texts = list(map(str, words))
+    more = len(texts) - MOST_NAMED
+    return separator.join(texts[:MOST_NAMED]) + (f"{separator}and {more} more" if more > 0 else "")

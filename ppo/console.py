@@ -129,13 +129,16 @@ def _is_terminal() -> bool:
 class StderrHandler(logging.Handler):
     """Writes log records to whatever stderr is at the time: above the live line while there is one.
 
-    Lines of progress begin with the time.
+    Lines of progress begin with the time. Our own go past what an environment's output is kept in, should one be at
+    work: a person who presses Ctrl-C wants to see that it was heard.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
         when = time.strftime("%H:%M:%S  ") if record.levelno == logging.INFO else ""
-        sys.stderr.write(f"{when}{self.format(record)}\n")
-        sys.stderr.flush()
+        ours = str(record.name).partition(".")[0] in ("ppo", "sweeps")
+        stream = getattr(sys.stderr, "behind", sys.stderr) if ours else sys.stderr
+        stream.write(f"{when}{self.format(record)}\n")
+        stream.flush()
 
 
 def log_to_stderr() -> None:

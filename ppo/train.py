@@ -13,11 +13,11 @@ import torch
 
 from ppo.config.identity import pack_key
 from ppo.config.run import Config
+from ppo.envs.memory import check_memory
 from ppo.envs.process import set_handler
 from ppo.errors import invalid
 from ppo.learning import compilers
 from ppo.learning.compiling import has_compiler, wants_compile
-from ppo.memory import check_memory
 from ppo.runs.checkpoints import NEWEST, PREVIOUS
 from ppo.runs.folder import RunFolder, fresh_sibling
 from ppo.runs.member import Member, Outcome

@@ -156,7 +156,7 @@ def _add_logs(names: Parsers[Parser]) -> None:
     logs.set_defaults(command=commands.logs, parser=logs)
 
 
-def _add_verify(names: Parsers[argparse.ArgumentParser]) -> None:
+def _add_verify(names: Parsers[Parser]) -> None:
     text = "hash everything of a store, or of one of its sweeps, and report what is damaged"
     note = "Exit status 1 if anything is damaged. Nothing is changed: ppo-sweeps retry trains damaged runs again."
     verify = names.add_parser("verify", help=text, description=_sentence(text), epilog=note)

@@ -104,7 +104,10 @@ def cancel(options: argparse.Namespace) -> int:
     _, rest = split_overrides(options.overrides)
     home = catalogue(options.sweep, rest, options.setting).home
     if driver := home.driver():
-        home.cancel_request.touch()
+        try:
+            home.cancel_request.touch()
+        except OSError as error:
+            raise UserError(f"{home.cancel_request} cannot be written: {error.strerror}.") from None
         print(f"asked process {driver.get('pid')} on {driver.get('host')} to save and stop")
     jobs = cancel_jobs(home) if home.jobs() else []
     if jobs:

@@ -48,9 +48,9 @@ def is_hydras(override: str) -> bool:
 def check_hydras(overrides: Sequence[str]) -> None:
     """UserError, in our words, for overrides of Hydra's own keys that its grammar or groups refuse."""
     for override in parse(overrides):
-        if override.key_or_group.startswith("hydra/") and not override.is_delete():
-            if not isinstance(override.value(), (str, type(None))):
-                raise invalid(override.key_or_group, override.value(), "the name of a choice")
+        chooses = override.key_or_group.startswith("hydra/") and not override.is_delete()
+        if chooses and not isinstance(override.value(), (str, type(None))):
+            raise invalid(override.key_or_group, override.value(), "the name of a choice")
 
 
 def with_defaults(overrides: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from ppo.cli.composing import compose_run, runs_of
 from ppo.config.compose import checked, expand, parse
 from ppo.config.overrides import with_folders
 from ppo.config.run import Config, check_one_of_several
-from ppo.memory import check_memory
+from ppo.envs.memory import check_memory
 from ppo.runs.exits import Exit
 
 

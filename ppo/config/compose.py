@@ -224,7 +224,8 @@ def unresolved(error: Exception) -> str:
 def load_mapping(path: Path, overrides: Sequence[str]) -> tuple[Values, dict[str, str]]:
     """The mapping of a run folder's `config.yaml`, with overrides of its values, and what they chose explicitly."""
     try:
-        content = OmegaConf.load(io.StringIO(text_of(path, mapping=True)))  # reads 3e-4 as a number, which plain yaml does not
+        # Plain yaml does not read 3e-4 as a number.
+        content = OmegaConf.load(io.StringIO(text_of(path, mapping=True)))
     except (OSError, yaml.YAMLError, OmegaConfBaseException, RecursionError, AttributeError) as error:
         raise UserError(f"{path} cannot be read as a config ({first_line(error)}).") from None
     if not isinstance(content, DictConfig) or not content:

@@ -20,7 +20,8 @@ ODD_NUMBER = re.compile(r"[-+]?(0[0-7_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.
 def text_of(path: Path, kind: str = "yaml", *, typed: bool = True, mapping: bool = False) -> str:
     """The text of a yaml file that is safe to load; UserError if it is none, recursive, or a bomb of aliases.
 
-    `kind`: what it should be, in words; `typed`: it will be read with yaml's types, of which some numbers are odd; `mapping`: it must be one of keys.
+    `kind`: what it should be, in words; `typed`: it will be read with yaml's types, of which some numbers are odd;
+    `mapping`: it must be one of keys.
     """
     try:
         text = _read(path)

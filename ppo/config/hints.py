@@ -13,7 +13,8 @@ from ppo.config.flatten import flatten
 from ppo.config.schema import hints
 from ppo.errors import UserError
 
-# Words of Stable-Baselines3, CleanRL, RLlib, Tianshou, Spinning Up, rsl_rl and version 0.1 of this one -> ours; none, where nothing here does what it did.
+# Words of Stable-Baselines3, CleanRL, RLlib, Tianshou, Spinning Up, rsl_rl and version 0.1 of this one -> ours;
+# none, where nothing here does what it did.
 ELSEWHERE: dict[str, tuple[str, ...]] = {
     "activation_fn": ("activation",),
     "adv_norm": ("normalize_adv",),

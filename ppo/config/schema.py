@@ -83,7 +83,7 @@ def _is_folder(value: str) -> bool:
         lengths = [len(part.encode()) for part in Path(value).parts]
     except UnicodeEncodeError:  # bytes of the command line that are no text
         return False
-    fits = sum(lengths) < 2048 and all(length < 256 for length in lengths) and not UNFIT.search(value)
+    fits = len(value.encode()) < 2048 and all(length < 256 for length in lengths) and not UNFIT.search(value)
     return value.strip() != "" and Path(value) != Path("/") and fits
 
 

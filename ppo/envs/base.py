@@ -16,7 +16,6 @@ from ppo.data import Bools, Floats, Kind, Obs, Space
 
 if TYPE_CHECKING:
     from ppo.config.run import Config
-    from ppo.envs.foreign import Foreign
 
 Generators = list[list[np.random.Generator]]  # one per lane and actor, [L][N]; PCG64
 Marker = NDArray[np.uint32]  # [0] is set to 1 + the lane being stepped, and back to 0 (`ppo.runs.marker`)
@@ -73,11 +72,13 @@ class Step(NamedTuple):
 
 
 class LockStep(Protocol):
-    """L x N copies of one task. An actor that is not active is never stepped; its row keeps its last values."""
+    """L x N copies of one task. An actor that is not active is never stepped; its row keeps its last values.
+
+    A suite that runs other people's code has the guard through which it does as `foreign` (`ppo.envs.foreign`).
+    """
 
     spec: Spec
     failures: dict[int, Exception]  # lane -> why its simulator cannot go on; such a lane is no longer stepped
-    foreign: Foreign | None  # what calls code that is not ours; may be absent where there is none
     inexact: dict[int, str]  # lane -> why `set_state` did not restore it to the bit; empty where it did
 
     def reset(self) -> Obs:

@@ -136,6 +136,8 @@ def _is_harmless(error: Exception, text: str) -> bool:
     link: BaseException | None = error
     while link is not None and id(link) not in seen and len(seen) < 20:
         seen.add(id(link))
+        if isinstance(link, BaseExceptionGroup) or getattr(link, "__notes__", None):
+            return False
         try:
             if str(link) != (text if link is error else text_of(link, LONGEST_TEXT)):
                 return False

@@ -17,7 +17,7 @@ class Output(io.TextIOBase):
     What is written past Python, to file descriptor 1 or 2, goes where those lead: a terminal or the log of the pack.
     """
 
-    encoding, errors, line_buffering = "utf-8", "replace", True  # type: ignore[misc]
+    encoding, errors, line_buffering = "utf-8", "replace", True
 
     def __init__(self) -> None:
         self.lane = -1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _locale
-import _signal
 import decimal
 import gc
 import locale
@@ -14,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ import torch
 
 from ppo.envs.descriptors import standard_streams
 
+_signal: Any = import_module("_signal")  # what signal.py wraps into enumerations, a hundred times slower
 _NAMES = (
     "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGCHLD", "SIGPIPE", "SIGABRT",
     "SIGSEGV", "SIGVTALRM", "SIGPROF", "SIGTSTP", "SIGCONT", "SIGRTMAX",

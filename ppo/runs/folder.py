@@ -146,7 +146,7 @@ class RunFolder:
     def close(self) -> None:
         """Let others write."""
         if self._lock is not None:
-            self._lock.close()
+            locks.release(self._lock, self.path / ".lock")
             self._lock = None
 
     def _config_text(self) -> str:
@@ -206,7 +206,17 @@ class RunFolder:
         """Record, every ten seconds at most, that the run is alive and how many steps it has taken."""
         self._status["step"] = step
         if time.monotonic() - self._beat > HEARTBEAT_SECONDS:
+            self._keep_lock()
             self._write_status()
+
+    def _keep_lock(self) -> None:
+        """Lock the folder again if an environment has closed our files; OSError if another process was faster."""
+        where = self.path / ".lock"
+        if self._lock is not None and not locks.holds(self._lock, where):
+            locks.release(self._lock, where)
+            self._lock = locks.acquire(where)
+            if self._lock is None:
+                raise OSError(f"{self.path} has been taken by another process")
 
     def _write_status(self) -> None:
         self._beat = time.monotonic()

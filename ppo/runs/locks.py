@@ -27,6 +27,26 @@ def acquire(path: Path) -> io.TextIOWrapper | None:
     return file
 
 
+def holds(file: io.TextIOWrapper, path: Path) -> bool:
+    """Whether a lock is still ours: foreign code may have closed its descriptor, and opened another file as that."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def release(file: io.TextIOWrapper, path: Path) -> None:
+    """Let others lock a file, even if a forked child still has it open."""
+    if holds(file, path):
+        fcntl.flock(file, fcntl.LOCK_UN)
+        file.close()
+    else:
+        _lost.append(file)
+
+
+_lost: list[io.TextIOWrapper] = []  # never closed: their descriptors may be other files' by now
+
+
 def is_locked(path: Path) -> bool:
     """Whether some process has a file locked. For an instant this keeps others from locking it."""
     try:

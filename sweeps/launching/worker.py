@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ppo.config.run import Config
+from ppo.console import StderrHandler
 from ppo.errors import Busy, UserError, printable
 from ppo.runs.exits import Exit
 from ppo.runs.files import is_full
@@ -27,7 +28,7 @@ def train_pack_file(file: PackFile, stop: Callable[[], bool]) -> Exit:
     os.chdir(file.working_directory())
     append_working_directory()
     runs = file.runs()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s", handlers=[StderrHandler()])
     from ppo.console import show_progress
     from ppo.train import Interrupted
 

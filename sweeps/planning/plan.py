@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppo.config.run import Config
-from ppo.memory import check_memory
+from ppo.envs.memory import check_memory, weights
 from ppo.runs.provenance import code_hashes
 from ppo.runs.states import TO_RETRY, TO_TRAIN, Standing, State, standing
 from sweeps.launching.launchers import Launcher, Slurm
@@ -18,7 +18,9 @@ from sweeps.planning.packing import Pace, PlannedPack, cut, make_pack, makespan
 from sweeps.planning.runs import Run
 from sweeps.planning.speeds import Speeds, speeds
 
-RUN_BYTES = 600_000  # of a finished run of 1M steps, by `du`: checkpoints 2 x 200 KB, updates, episodes
+TABLE_BYTES = 240_000  # by `du`, of the tables of a finished run of 1M steps
+SAVED_BYTES = 28  # of a weight: with Adam's two moments in each of two checkpoints, and once in the policy
+OTHER_BYTES = 60_000  # of a run: simulators in the checkpoints, small files
 
 
 class Plan(NamedTuple):
@@ -92,7 +94,7 @@ def make_plan(
     `retry`: train failed and damaged runs too, and silent ones on machines that cannot be asked; `leave`: which not to.
     """
     standings = {run.hash: scheduler.refine(run.hash, standing(run.folder)) for run in runs}
-    known_speeds = speeds(s.result for s in standings.values() if s.result)
+    known_speeds = speeds((run.config, s.result) for run in runs if (s := standings[run.hash]).result)
     states = (*TO_TRAIN, *TO_RETRY) if retry else TO_TRAIN
     todo = [run for run in runs if standings[run.hash].state in states and run.hash not in leave]
     most = None if launcher.pack_size == "auto" else int(launcher.pack_size)
@@ -137,7 +139,7 @@ def disk_needed(plan: Plan) -> int:
 
 
 def _bytes(config: Config) -> int:
-    return round(RUN_BYTES * (0.6 + 0.4 * config.total_steps / 1e6))
+    return round(OTHER_BYTES + SAVED_BYTES * weights(config) + TABLE_BYTES * config.total_steps / 1e6)
 
 
 def disk_free(outputs: Path) -> int:

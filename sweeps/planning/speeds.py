@@ -22,7 +22,7 @@ FALLBACK = "HalfCheetah-v5"  # its speeds are assumed for a task that was never 
 
 @lru_cache
 def measured() -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
-    """Task -> 1 / pack size, ascending, and microseconds per environment step."""
+    """Task, or suite, algorithm, network and precision -> 1 / pack size, ascending, and microseconds per step."""
     rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
     with TABLE.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -30,9 +30,12 @@ def measured() -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
     return {env: (xs, ys) for env, points in rows.items() for xs, ys in [zip(*sorted(points), strict=True)]}
 
 
-def microseconds(env: str, size: int) -> float:
+def microseconds(config: Config, size: int) -> float:
     """Per environment step of one run in a pack of `size`, on the machine of the table; packs of 33 at most."""
-    inverse, times = measured().get(env) or measured()[FALLBACK]
+    table, network = measured(), config.network
+    # Where frames are shown, nearly all games take as long, and what the networks are decides the rest.
+    kind = " ".join([config.env.suite, config.algorithm.name, network.name, str(getattr(network, "precision", ""))])
+    inverse, times = table.get(config.env.id) or table.get(kind) or table[FALLBACK]
     return float(np.interp(1 / size, inverse, times))
 
 
@@ -46,21 +49,21 @@ class Speeds(NamedTuple):
     def seconds(self, config: Config, size: int, steps: int) -> float:
         """Wall time in which each run of a pack of `size` takes `steps` environment steps."""
         key = (config.env.id, config.algorithm.name)
-        per_step = microseconds(config.env.id, size) * self.factors.get(key, self.overall)
+        per_step = microseconds(config, size) * self.factors.get(key, self.overall)
         return START_SECONDS + steps * size * per_step / 1e6
 
 
-def speeds(results: Iterable[Mapping[str, Any]]) -> Speeds:
-    """Speeds by the finished runs of this processor."""
+def speeds(finished: Iterable[tuple[Config, Mapping[str, Any]]]) -> Speeds:
+    """Speeds by the finished runs of this processor, each with its result."""
     ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
     here = processor()
-    for result in results:
+    for config, result in finished:
         size, steps, seconds = (result.get(k) for k in ("pack_size", "steps", "seconds"))
         if result.get("processor") != here or not (size and steps and seconds) or steps < 100_000:
             continue
-        table = steps * size * microseconds(str(result.get("env")), size) / 1e6
+        table = steps * size * microseconds(config, size) / 1e6
         taken = max(seconds - START_SECONDS, 1.0)
-        ratios[str(result.get("env")), str(result.get("algorithm"))].append(taken / table)
+        ratios[config.env.id, config.algorithm.name].append(taken / table)
     factors = {key: statistics.median(values) for key, values in ratios.items()}
     if not factors:
         return Speeds({}, 1.0, f"the benchmark's machine, not this one ({here})")

@@ -310,8 +310,8 @@ class HugeReward(Rewarding):
 
 class NeverOver(Task):
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, Any]:
-        obs, reward, _, cut, info = super().step(action)
-        return obs, reward, (None if self.due else False), cut, info
+        obs, reward, over, cut, info = super().step(action)
+        return obs, reward, (None if self.due else over), cut, info
 
 
 class RaisesAtTheEnd(Task):

@@ -1,4 +1,4 @@
-"""Command lines that must be refused, or must at least not end in a traceback, drawn from the schemas and from files."""
+"""Command lines that must be refused, or at least not end in a traceback, drawn from schemas and from files."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ VALUES: list[tuple[str, Any]] = [
     ("''", ""), ("' '", " "), ("{}", {}), ("{a:1}", {"a": 1}), ("[]", []), ("[1]", [1]), ("[0]", [0]), ("[[1]]", [[1]]),
     ("[nan]", [float("nan")]), ("[1000000000000]", [10**12]), ("[a,b]", ["a", "b"]), ("x" * 5000, "x" * 5000),
     ("ünï", BROKEN), ("日本", BROKEN), ("a\x01b", BROKEN), ("a\nb", BROKEN), ("'a\x07b'", "a\x07b"), ("010", 10),
-    ("1:30", "1:30"), ("0x10", "0x10"), ("1_000", 1000), (".5", 0.5), ("yes", "yes"), ("off", "off"), ("2020-01-01", "2020-01-01"),
+    ("1:30", "1:30"), ("0x10", "0x10"), ("1_000", 1000), (".5", 0.5), ("yes", "yes"), ("off", "off"),
+    ("2020-01-01", "2020-01-01"),
     ("'1'", "1"), ("\"true\"", "true"), ("-", "-"), ("/", "/"), ("a/b/../../..", "a/b/../../.."), ("%s%n", "%s%n"),
     ("'", BROKEN), ("\"x", BROKEN), ("[1", BROKEN), ("{a", BROKEN), ("1]", BROKEN), ("${", BROKEN), ("${nope}", BROKEN),
-    ("${oc.env:NOPE_NOT_THERE}", BROKEN), ("${oc.env:}", BROKEN), ("${nope:1}", BROKEN), ("${algorithm", BROKEN), ("${seed.x}", BROKEN), ("${..x}", BROKEN),
+    ("${oc.env:NOPE_NOT_THERE}", BROKEN), ("${oc.env:}", BROKEN), ("${nope:1}", BROKEN), ("${algorithm", BROKEN),
+    ("${seed.x}", BROKEN), ("${..x}", BROKEN),
     ("f(", BROKEN), ("int(abc)", BROKEN), ("range(0,1,0)", BROKEN), ("interval(0,1)", BROKEN), ("???", BROKEN),
 ]  # fmt: skip
 
@@ -91,7 +93,8 @@ def of_values(rng: Random) -> Line:
     override, leaf = f"{key}={text}", key.rpartition(".")[2]
     if not refused:  # conditions between keys may still refuse it
         return Line("ppo", (*chosen, override, "--cfg", "job"), refused=False)
-    if chosen in ((), ("algorithm=ppo",), ("network=mlp",)) and rng.random() < 0.3 and key not in ("outputs", "run_dir"):
+    of_smoke = chosen in ((), ("algorithm=ppo",), ("network=mlp",)) and key not in ("outputs", "run_dir")
+    if of_smoke and rng.random() < 0.3:
         return Line("sweeps", (rng.choice(SWEEP_COMMANDS), "smoke", override), refused=True, names=leaf)
     words = rng.choice(((override,), ("-m", override, "seed=0,1"), (override, "--cfg", "job")))
     if words[0] == "-m" and key == "seed":
@@ -160,7 +163,8 @@ def of_flags(rng: Random) -> Line:
         first = ("smoke",) if command in (*SWEEP_COMMANDS, "logs", "publish") else ()
         return Line(program, (command, *first, flag), refused=True, names=flag.partition("=")[0])
     if kind == 3:
-        sweep = rng.choice(("smok", "nope.yaml", "", "/", ".", "../x", "a\nb.yaml", "x" * 400 + ".yaml", "smoke/../smoke"))
+        odd = ("smok", "nope.yaml", "", "/", ".", "../x", "a\nb.yaml", "x" * 400 + ".yaml", "smoke/../smoke")
+        sweep = rng.choice(odd)
         words = (command, sweep) if program == "sweeps" and command != "ls" else (command, "--sweep", sweep)
         return Line(program, words, refused=True)
     store = rng.choice(("", "/nope", "/dev/null", "/dev/null/x", "\x01", "x" * 300))
@@ -260,7 +264,8 @@ Maker = Callable[[Random], Line]
 def lines(count: int, rng: Random, folder: Path) -> list[Line]:
     """`count` different lines, of every kind."""
     makers: Sequence[tuple[Maker, int]] = (
-        (of_values, 10), (of_keys, 4), (of_launchers, 2), (of_choices, 2), (of_flags, 3), (lambda r: of_files(r, folder), 3)
+        (of_values, 10), (of_keys, 4), (of_launchers, 2), (of_choices, 2), (of_flags, 3),
+        (lambda r: of_files(r, folder), 3),
     )  # fmt: skip
     kinds, weights = zip(*makers, strict=True)
     found: dict[Line, None] = {}

@@ -14,8 +14,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ppo.config.compose import compose
 from ppo.runs.exits import Exit, exit_status
+from ppo.runs.provenance import code_diff, provenance
 from ppo.train import Interrupted, train
 
 
@@ -53,12 +56,14 @@ def start(runs: list[list[str]], log: str) -> int:
 
 
 def warm_up() -> None:
-    """Import what a training imports as it goes."""
+    """Import what a training imports as it goes, and look up what is the same for all of them."""
     import ppo.algorithms.a2c.learner
     import ppo.algorithms.ppo.learner
     import ppo.envs.simulators.lockstep  # noqa: F401
 
-    compose([])
+    torch.compiler.reset()
+    provenance(compose([]))
+    code_diff()
 
 
 def answer(request: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""Command lines generated from the schemas: impossible ones are refused in one sentence, and none ends in a traceback."""
+"""Command lines generated from the schemas: impossible ones are one sentence, none ends in a traceback."""
 
 from __future__ import annotations
 
@@ -92,8 +92,9 @@ def run_process(line: Line, cwd: Path) -> Ended:
     if any("\0" in word for word in line.words):
         return run_here(line)
     done = subprocess.run(
-        [sys.executable, "-m", line.program, *line.words], capture_output=True, text=True, errors="replace", check=False,
-        cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=2 * SECONDS, stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", line.program, *line.words], capture_output=True, text=True, errors="replace",
+        cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False,
+        timeout=2 * SECONDS, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     return Ended(done.returncode, done.stderr)
 

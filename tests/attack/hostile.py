@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +61,7 @@ EXPECTED = {
     "Variables": done("changed environment variables"),
     "Handlers": done("changed signal handlers"),
     "Generators": done(),
-    "Numbers": done("changed NumPy's error handling"),
+    "Numbers": failed("divide by zero"),  # what it asked for
     "Torch": done("changed settings of torch"),
     "Interpreter": done("changed settings of the interpreter"),
     "Alarm": done("changed an alarm"),
@@ -79,7 +81,7 @@ EXPECTED = {
     "OwnArray": done(),
     "NaNAtFirst": failed("observation that training starts from at step 0 is not finite"),
     "NaNLater": failed("the observation of step 100 is not finite"),
-    "NaNAfterReset": failed("the first observation of the episode after step 100 is not finite"),
+    "NaNAfterReset": failed("the first observation of the episode after step"),
     "NaNAtTheEnd": failed("the last observation of the episode that ended at step"),
     "Sentinel": failed("too large to be squared"),
     "WrongShape": failed("shape"),
@@ -118,7 +120,9 @@ def try_kinds(folder: Path, kinds: Sequence[str]) -> list[str]:
     broke = []
     for name, program in (("ending", ["sweeps", "run"]), ("staying", ["tests.attack._together"])):
         some = [kind for kind in kinds if (kind in ENDING) == (name == "ending")]
-        runs = _declare(folder, name, some)
+        runs = _declare(folder, name, some) if some else []
+        if not runs:
+            continue
         hashes = ",".join(run.hash for run in runs if run.config.seed == CULPRIT)
         rest = ["launcher.pack_size=3"] if name == "ending" else []
         _start(folder, name, program, rest, HOSTILE=hashes, HOSTILE_STORE=str(folder / name))
@@ -166,4 +170,7 @@ def _start(folder: Path, name: str, program: Sequence[str], rest: Sequence[str],
     command = [sys.executable, "-m", *program, f"{name}.yaml", *SHAPE, f"outputs={folder / name}", *rest]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **variables}
     with (folder / f"{name}.log").open("wb") as log:
-        subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        files = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (512, 4096))
+        subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=files
+        )  # fmt: skip

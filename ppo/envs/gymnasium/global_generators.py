@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from gymnasium.utils import EzPickle
 from gymnasium.wrappers import OrderEnforcing, TimeLimit
+from numpy.random.mtrand import get_bit_generator, set_bit_generator
 
 _PROBE = 64  # bits of a draw that shows whether `random` was used: to read its whole state costs as much as a step
 
@@ -26,18 +27,18 @@ class GlobalGenerators:
     def __init__(self) -> None:
         """With the states as they are now."""
         self._own = np.random.MT19937(0)  # where `seed` starts from, whatever an environment has put in its place
-        self._next: int | None = None
+        self._python, self._next = random.getstate(), -1  # no draw is -1
         self.take()
 
     def put(self) -> None:
         """Make these states the process's."""
-        np.random.set_bit_generator(self._numpy)
+        set_bit_generator(self._numpy)
         random.setstate(self._python)
         torch.default_generator.set_state(self._torch)
 
     def take(self) -> None:
         """Keep the process's states as these."""
-        self._numpy = np.random.get_bit_generator()
+        self._numpy = get_bit_generator()
         self._torch = torch.default_generator.get_state()
         # gauss() keeps a number back (state[2]), and hands it out without drawing.
         if random.getrandbits(_PROBE) != self._next or self._python[2] is not None:
@@ -46,7 +47,7 @@ class GlobalGenerators:
 
     def seed(self, seed: int) -> None:
         """Seed all three; they are in place afterwards."""
-        np.random.set_bit_generator(self._own)
+        set_bit_generator(self._own)
         np.random.seed(seed)
         random.seed(seed)
         torch.default_generator.manual_seed(seed)

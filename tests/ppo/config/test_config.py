@@ -14,7 +14,8 @@ from ppo.config.flatten import flatten
 from ppo.config.run import Config, to_config, to_mapping
 from ppo.errors import UserError, shown
 
-COUNT, LOOPS, SEED = "an integer from 1 to 1000000000", "an integer from 1 to 1000000", f"an integer from 0 to {2**128 - 1}"
+COUNT, LOOPS = "an integer from 1 to 1000000000", "an integer from 1 to 1000000"
+SEED = f"an integer from 0 to {2**128 - 1}"
 POSITIVE, SCALE, LOG_STD = "a number from 1e-30 to 1e30", "a number from 1e-30 to 1e6", "a number from -40 to 40"
 NOT_NEGATIVE, FRACTION = f"0 or {POSITIVE}", "a number from 0 to 1"
 STEPS = f"an integer from 1 to {2**53}"

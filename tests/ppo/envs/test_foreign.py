@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 
+from ppo.console import StderrHandler
 from ppo.envs.foreign import Foreign, ForeignError
 from ppo.envs.output import DROPPED, MOST
 from ppo.envs.process import ProcessState, set_handler
@@ -84,6 +85,7 @@ ODD = {
     "surrogates": (ValueError("\ud800"), "\\ud800"),
     "mute": (Mute(), "cannot be shown"),
     "wrong": (Wrong(), "cannot be shown"),
+    "group": (ExceptionGroup("many", [Mute()]), "many"),
     "huge": (ValueError("x" * 10**7), "ValueError: xxx"),
 }
 
@@ -305,6 +307,7 @@ def test_limits_of_the_process_are_put_back_before_the_next_rollout(guard: Forei
 LEAKING = """
 import os, resource, sys
 import numpy as np
+from ppo.console import StderrHandler
 from ppo.envs.foreign import Foreign
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
@@ -374,6 +377,20 @@ def test_what_is_printed_beyond_a_limit_is_dropped_and_that_is_said_once(guard: 
     assert first.endswith(DROPPED)
     guard.call(2, lambda: print("its mate's"))
     assert guard.take_output(2) == "its mate's"
+
+
+def test_our_own_log_is_not_taken_for_an_environments_output(
+    guard: Foreign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = StderrHandler()
+
+    def log() -> None:
+        for name in ("ppo.train", "theirs"):
+            handler.handle(logging.LogRecord(name, logging.WARNING, "", 0, f"from {name}", None, None))
+
+    guard.call(0, log)
+    assert capsys.readouterr().err == "from ppo.train\n"
+    assert guard.take_output(0) == "from theirs"
 
 
 @pytest.mark.parametrize("spoil", [lambda: sys.stdout.close(), lambda: setattr(sys, "stdout", None)])

@@ -100,7 +100,6 @@ def test_every_file_that_a_number_may_depend_on_is_in_a_part() -> None:
         "cli",
         "config",
         "console.py",
-        "memory.py",
         "policy.py",
         "errors.py",
         "runs",

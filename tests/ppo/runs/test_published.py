@@ -51,17 +51,23 @@ def test_it_is_strict_json(path: Path) -> None:
     assert json.loads(gzip.decompress(path.read_bytes()))["sweep"] == "mine"
 
 
+def read_or_reason(path: Path) -> Published | str:
+    try:
+        return read(path)
+    except ValueError as error:
+        return str(error)
+
+
 def test_every_flipped_bit_is_noticed_or_changes_nothing(path: Path) -> None:
     content, found, harmless = path.read_bytes(), read(path), 0
     for bit in range(8 * len(content)):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         path.write_bytes(flipped)
-        try:
-            assert read(path) == found
+        if (reading := read_or_reason(path)) == found:
             harmless += 1
-        except ValueError as error:
-            assert "mine.json.gz cannot be read as a published sweep" in str(error)
+        else:
+            assert "mine.json.gz cannot be read as a published sweep" in str(reading)
     assert harmless < 8, "only those that fill up the last byte before the checksum"
 
 

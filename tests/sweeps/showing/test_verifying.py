@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -78,3 +79,15 @@ def test_a_mistake_is_one_sentence(
 ) -> None:
     status, out = verify(tmp_path, capsys, *words)
     assert (status, out.count("\n")) == (2, 1)
+
+
+def test_cancelling_in_a_store_that_may_only_be_read_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Home, "driver", lambda _home: {"pid": 1, "host": "x"})
+    monkeypatch.setattr(Path, "touch", refuse)
+    assert main(["cancel", "smoke", f"outputs={tmp_path}"]) == 2
+    assert "cannot be written: Permission denied." in capsys.readouterr().err

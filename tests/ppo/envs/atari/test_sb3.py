@@ -15,7 +15,9 @@ from stable_baselines3.common.monitor import Monitor  # noqa: E402
 
 FEW = ["breakout", "qbert", "ms_pacman"]  # lives and FIRE; lives that may be 0; no FIRE
 MORE = ["alien", "enduro", "freeway", "pong", "road_runner", "seaquest"]
-DIFFERENT = 1e-3  # share of the pixels that may differ, by one level
+# Shares of the pixels that may differ, by one level: those of the nine games, and of any. A still screen may have more
+# halves than most (Venture: 13 of 7,056).
+DIFFERENT, DIFFERENT_ANYWHERE = 1e-3, 3e-3
 
 
 def theirs(game: str, generator: np.random.Generator, **keys: Any) -> Any:
@@ -57,7 +59,7 @@ def assert_same(game: str, wanted: int, steps: int, **keys: bool) -> None:
         if len(scores) == wanted:
             break
     assert scores == episode_rewards(peer)
-    assert different <= DIFFERENT * pixels
+    assert different <= (DIFFERENT if game in FEW + MORE else DIFFERENT_ANYWHERE) * pixels
     assert ends >= len(scores)
     assert scores or steps < 1000
 

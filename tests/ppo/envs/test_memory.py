@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppo import memory
 from ppo.config.compose import compose
 from ppo.data import Space
+from ppo.envs import memory
 from ppo.envs.base import Actions, Spec
 from ppo.errors import UserError
 from ppo.networks.flat import FlatNetwork, Head
@@ -55,7 +55,7 @@ def test_the_task_is_made_only_where_it_could_matter(monkeypatch: pytest.MonkeyP
 
 
 def test_training_checks_before_it_makes_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="network.hidden"):
+    with pytest.raises(UserError, match="network"):
         train([compose(["network.hidden=[100000000]", f"outputs={tmp_path / 'store'}"])])
     assert not list(tmp_path.iterdir())
 

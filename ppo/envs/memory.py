@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ppo.config.run import Config
+from ppo.config.schema import cached
 from ppo.data import Space
 from ppo.envs.base import Actions, Spec, Suite
 from ppo.errors import UserError, shown
@@ -44,18 +44,26 @@ def needed(config: Config, spec: Spec) -> int:
 
 def _parts(config: Config, spec: Spec) -> dict[str, int]:
     """Bytes by the key that they grow with most."""
-    algorithm, network = config.algorithm, config.network
-    bodies = 1 if network.shared else 2
-    heads = (network.features(spec.obs) + 1) * (spec.action.size + 1)
-    weights = bodies * network.weights(spec.obs) + heads
+    algorithm = config.algorithm
     copies = COPIES + (2 * algorithm.num_actors if algorithm.weights_per_actor else 0)
     steps = algorithm.num_actors * _horizon(config)
     step = spec.obs.size * (spec.obs.dtype.itemsize + FLOAT32) + spec.action.columns * FLOAT64 + 6 * FLOAT64
     return {
-        "network": copies * weights * FLOAT32,
+        "network": copies * _weights(config, spec) * FLOAT32,
         "algorithm.horizon": steps * step,
         "algorithm.num_actors": algorithm.num_actors * ACTOR,
     }
+
+
+def weights(config: Config) -> int:
+    """How many parameters a run's networks have; makes its task, to see its spaces."""
+    return _weights(config, _spec(config.env))
+
+
+def _weights(config: Config, spec: Spec) -> int:
+    network = config.network
+    heads = (network.features(spec.obs) + 1) * (spec.action.size + 1)
+    return (1 if network.shared else 2) * network.weights(spec.obs) + heads
 
 
 def _horizon(config: Config) -> int:
@@ -79,7 +87,7 @@ def _largest(config: Config) -> str:
     return f"algorithm.horizon={horizon} with num_actors={config.algorithm.num_actors}"
 
 
-@lru_cache
+@cached
 def _spec(env: Suite) -> Spec:
     return env.make([[np.random.default_rng(0)]], np.zeros(1, dtype=np.uint32)).spec
 
