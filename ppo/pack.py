@@ -52,10 +52,10 @@ class Pack:
         self.env = first.env.make([s.envs for s in self.streams], marker)
         self.foreign: Foreign | None = getattr(self.env, "foreign", None)
         network = FlatNetwork(self.env.spec, first.network, Head(self.algorithm.policy_scale, self.algorithm.log_std))
-        theta = network.stack([network.init(_torch_generator(s.init)) for s in self.streams])
+        device = first.execution.device
+        theta = network.stack([network.init(_torch_generator(s.init)).to(device) for s in self.streams])
         self.obs_filter = ObsFilter(len(configs), self.env.spec.obs, self.algorithm.filtering)
         self.active = np.arange(len(configs)) < self.size
-        theta = theta.to(first.execution.device)
         spec = PackSpec(configs, network, theta, self.streams, compiled, self.active)
         self.learner = self.algorithm.learner(spec)
         self.collector = Collector(self.env, self.streams)

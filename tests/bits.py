@@ -46,6 +46,12 @@ VARIANTS = {  # keys of PPO that the surrogates leave at their usual values
                "algorithm.normalize_obs=false", "algorithm.horizon=512", "algorithm.epochs=3", "total_steps=3072"],
     "discrete": ["env=gymnasium", "env.id=CartPole-v1", *PPO[1:]],
 }  # fmt: skip
+FRAMES = {  # never compiled
+    "atari-ppo": ["experiment=table5", "env=atari", "env.id=breakout", "algorithm.horizon=32",
+                  "algorithm.minibatch_size=64", "total_steps=1024"],
+    "atari-a2c": ["experiment=a2c_atari", "env=atari", "env.id=qbert", "network=nature_cnn",
+                  "network.precision=bfloat16", "algorithm.updates=4", "total_steps=960"],
+}  # fmt: skip
 OTHERS = {
     "trpo": (["algorithm=trpo", "algorithm.horizon=512", "algorithm.value_epochs=2", "total_steps=2560"],
              [[], ["algorithm.train_log_std=false", "algorithm.kl_slack=0.2"], ["algorithm.max_kl=0.05"]]),
@@ -74,6 +80,8 @@ def groups() -> dict[str, Runs]:
     for name, common in VARIANTS.items():
         found |= {f"{name}-{n}": pack(n, [[]], common, compiled=False) for n in (1, 3)}
         found[f"{name}-c3"] = pack(3, [[]], common, compiled=True)
+    for name, common in FRAMES.items():
+        found |= {f"{name}-{n}": pack(n, [[]], common, compiled=False) for n in (1, 3)}
     for name, (common, settings) in OTHERS.items():
         found |= {f"{name}-{n}": pack(n, settings, ["env=hopper", *common], compiled=False) for n in (1, 3, 11)}
         found[f"{name}-r"] = pack(3, settings, ["env=hopper", *common], compiled=False)
