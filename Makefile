@@ -56,8 +56,8 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find ppo sweeps analysis tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp for each set of extras. What pip prints is shown only if it fails.
-extras = $(patsubst installed-%,[%],$(filter installed-%,$(@F)))
+# One stamp for each set of extras; all have the games. What pip prints is shown only if it fails.
+extras = $(or $(patsubst installed-%,[%],$(filter installed-%,$(@F))),[atari])
 $(VENV)/installed $(VENV)/installed-dev $(VENV)/installed-bench: pyproject.toml setup.py constraints.txt
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "installing .$(extras) into $(VENV) ..."
