@@ -1,7 +1,11 @@
-"""Where torch is not installed, tests that need it are skipped: the torch-free rooms are tested on every Python."""
+"""Where torch is not installed, tests that need it are skipped: the torch-free rooms are tested on every Python.
+
+Ctrl-C works in every test: a shell that starts us in the background lets us ignore it.
+"""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
@@ -9,6 +13,10 @@ from importlib.util import find_spec
 import pytest
 
 WITHOUT_TORCH = find_spec("torch") is None
+
+
+def pytest_sessionstart() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
