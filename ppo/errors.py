@@ -45,7 +45,7 @@ def one_line(error: BaseException) -> str:
 
 
 def text_of(value: object, most: int, show: Callable[[Any], Any] = str) -> str:
-    """A value of other people's making as a text that can be encoded, of `most` characters and `...` at most."""
+    """A value of other people's making as encodable text of at most `most` characters and `...`."""
     try:
         text = str.__str__(show(value))  # of a subclass of str, too
     except BaseException:

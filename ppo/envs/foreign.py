@@ -24,7 +24,7 @@ LONGEST_TEXT = 2000  # of an exception's message
 
 
 class ForeignError(Exception):
-    """What an environment raised that is no ordinary exception, or has a text that cannot be written down."""
+    """What an environment raised that is no ordinary exception, or whose text cannot be written down."""
 
 
 class Foreign:
@@ -63,13 +63,16 @@ class Foreign:
         self._inside = self._output.lane = WATCH.lane = lane
         sys.stdout = sys.stderr = self._output.over(streams[1])
         try:
-            result = function(*args)
+            try:
+                result = function(*args)
+            finally:
+                WATCH.lane = -1  # from here on the watchdog interrupts nothing
         except BaseException as error:
             failure = self._failure(error)
         finally:
-            self._inside = WATCH.lane = -1
+            self._end_child()
+            self._inside = -1
             sys.stdout, sys.stderr = streams
-        self._end_child()
         if self._state.differs():
             failure = self._put_back(lane, failure)
         if self._files.look():
@@ -82,7 +85,6 @@ class Foreign:
 
     def _failure(self, error: BaseException) -> Exception:
         """What a lane fails of; raises the interruption of a person who has asked twice."""
-        self._end_child()
         if isinstance(error, KeyboardInterrupt) and handler_of(signal.SIGINT) is signal.default_int_handler:
             raise error  # as long as the first one is still to come, none is raised but by the environment itself
         return plain(error)
