@@ -54,7 +54,7 @@ def _train(members: Sequence[Member], stopping: Callable[[], bool], marker: Path
         log.exception("a pack of %d runs failed", len(members))
         for member in members:
             if not member.ended:
-                fail(member, error, 0)
+                fail(member, error, member.folder.step)
 
 
 class Session:
@@ -126,33 +126,29 @@ class Session:
         member.skipped = state["skipped"]
         differing = differences(state["provenance"], self.provenance[lane])
         if differing:
-            self._warn(lane, f"resumed on other terms, so that numbers may differ: {'; '.join(differing)}")
+            member.folder.warn(f"resumed on other terms, so that numbers may differ: {'; '.join(differing)}")
         if state["compiled"] != member.compiled:
             member.mixed = True
             differing.append(f"compiled was {state['compiled']}, is {member.compiled}")
-            self._warn(lane, "resumed in another compile mode: last digits may change")
+            member.folder.warn("resumed in another compile mode: last digits may change")
         if replayed := getattr(self.pack.env, "replayed", {}).get(lane):
             member.folder.note(f"replayed {replayed} steps of the episodes that were running")
         why = self.pack.env.inexact.get(lane)
         if why is not None:
             differing.append(why)
-            self._warn(lane, f"resumed, not exactly: {why}")
+            member.folder.warn(f"resumed, not exactly: {why}")
         member.resumes = [*state["resumes"], _resumed(step, why is None, member.folder.damage + differing)]
         if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
 
-    def _warn(self, lane: int, text: str) -> None:
-        folder = self.members[lane].folder
-        folder.note(text)
-        log.warning("%s: %s", folder.path, text)
-
     def _tell(self, lane: int) -> None:
         """Note what a lane's environments have changed in this process, and what they have printed."""
+        folder = self.members[lane].folder
         if (foreign := self.pack.foreign) is not None:
             for text in foreign.take_notes(lane):
-                self._warn(lane, text)
+                folder.warn(text)
             if printed := foreign.take_output(lane):
-                self.members[lane].folder.note(f"the environment printed:\n{printed}")
+                folder.note(f"the environment printed:\n{printed}")
 
     def _record(self, lane: int, iteration: Iteration, speed: float) -> None:
         """Record an iteration of one lane; finish it if that was its last, fail it if it cannot go on."""
@@ -225,7 +221,7 @@ class Session:
                 continue
             try:
                 self._checkpoint(lane)
-            except OSError as error:
+            except Exception as error:  # its environment's state may be read from what somebody else's code has made
                 self._fail(lane, error)
 
     def _pause(self) -> None:

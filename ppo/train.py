@@ -19,7 +19,8 @@ from ppo.errors import invalid
 from ppo.learning import compilers
 from ppo.learning.compiling import has_compiler, wants_compile
 from ppo.runs.checkpoints import NEWEST, PREVIOUS
-from ppo.runs.folder import RunFolder, fresh_sibling
+from ppo.runs.files import fresh_sibling
+from ppo.runs.folder import RunFolder
 from ppo.runs.member import Member, Outcome
 from ppo.runs.states import read_status
 from ppo.runs.store import folder_of

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppo.errors import one_line
-from ppo.runs.files import is_full, read_bytes, set_aside, sync_folder, write_aside
+from ppo.runs.files import is_passing, read_bytes, set_aside, sync_folder, write_aside
 from ppo.runs.tables import Mark, prefix
 
 FORMAT = 3
@@ -75,7 +75,10 @@ def unpacked(content: bytes) -> tuple[dict[str, Any], memoryview]:
 
 
 def load(folder: Path, run: str) -> Loaded:
-    """The newest checkpoint that is whole, the run's, and fits its tables; those that do not are set aside."""
+    """The newest checkpoint that is whole, the run's, and fits its tables; those that do not are set aside.
+
+    OSError or MemoryError where that cannot be found out now.
+    """
     import torch
 
     damage: list[str] = []
@@ -88,7 +91,7 @@ def load(folder: Path, run: str) -> Loaded:
             tables = _checked(folder, run, header)
             state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
         except Exception as error:  # torch.load raises whatever a file of other contents makes it raise
-            if is_full(error):
+            if is_passing(error):
                 raise
             tables_damaged |= isinstance(error, TableDamaged)
             aside = set_aside(path)

@@ -16,6 +16,8 @@ from typing import Any
 
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 DISK_FULL = "the disk was full; the run goes on when there is space"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+PASSING = (*FULL, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ETIMEDOUT)
 ASIDE = ".aside"  # suffix of files that are being written
 
 
@@ -106,6 +108,14 @@ def free_name(path: Path) -> Path:
     return aside
 
 
+def fresh_sibling(path: Path) -> Path:
+    """The first of `path`-2, `path`-3, ... that does not exist."""
+    number = 2
+    while (sibling := path.with_name(f"{path.name}-{number}")).exists():
+        number += 1
+    return sibling
+
+
 def sha256_of(path: Path) -> str:
     """The sha256 of a file, in hex."""
     with open_regular(path) as file:
@@ -114,8 +124,18 @@ def sha256_of(path: Path) -> str:
 
 def is_full(error: BaseException | None) -> bool:
     """Whether an error, or what caused it, is a full disk or an exhausted quota."""
+    return _is_of(error, FULL)
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is the machine's at this moment, and says nothing about the file."""
+    return _is_of(error, PASSING)
+
+
+def _is_of(error: BaseException | None, numbers: tuple[int, ...]) -> bool:
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
+        if number in numbers:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -67,6 +67,11 @@ class RunFolder:
 
     # -- opening and closing -------------------------------------------------------------------------------------
 
+    @property
+    def step(self) -> int:
+        """Environment steps taken, as last recorded."""
+        return int(self._status.get("step") or 0)
+
     def result(self) -> dict[str, Any] | None:
         """The result of a finished run, verified, or None: a run is done only when this is on disk."""
         result = examine(self.path).result
@@ -106,6 +111,7 @@ class RunFolder:
         if self._lock is None:
             who = f"process {before.get('pid')} on {before.get('host')}"
             raise Busy(f"run folder {self.path} is in use by {who}: wait or name another run_dir.")
+        self._status = before  # until all of ours is known: a full disk may stop us before
         remove_leftovers(self.path)
         self._set_damage_aside()
         attempts = int(before.get("attempts") or 0) + 1
@@ -119,24 +125,29 @@ class RunFolder:
         self._write_status()
         self.note(f"attempt {attempts}, process {os.getpid()} on {socket.gethostname()}")
         for text in self.damage:
-            self._warn(text)
+            self.warn(text)
 
     def _set_damage_aside(self) -> None:
         """Rename what does not fit, and a result with it; tables are left to who goes on from a checkpoint."""
         reasons = standing(self.path).damage.split("; ")
         names = {reason.partition(" ")[0] for reason in reasons} & {p.name for p in self.path.iterdir()}
         if reasons != [""]:
-            self.damage += [f"{self.path}: {reason}" for reason in reasons]
+            self.damage += reasons
             names |= {RESULT} & {p.name for p in self.path.iterdir()}
         if differs(self.path / CONFIG, self.config):
             names.add(CONFIG)
         for name in sorted(names - {EPISODES, UPDATES}):
-            self.damage.append(f"{self.path}: {name} set aside as {set_aside(self.path / name).name}")
+            self.damage.append(f"{name} set aside as {set_aside(self.path / name).name}")
 
     def note(self, text: str) -> None:
         """Add a line to the run's log."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n"
         append(self.path / "log.txt", line.encode(errors="replace"))
+
+    def warn(self, text: str) -> None:
+        """Add a line to the run's log, and show it."""
+        self.note(text)
+        log.warning("%s: %s", self.path, text)
 
     def keep_diff(self, diff: str) -> None:
         """Keep how the code differs from its commit, if it does."""
@@ -161,19 +172,19 @@ class RunFolder:
         What is damaged is set aside, said, and listed in `damage`; nothing is deleted.
         """
         found = checkpoints.load(self.path, self.run)
-        texts = [f"{self.path}: {text}" for text in found.damage]
+        texts = list(found.damage)
         for table in (self._episodes, self._updates):
             if os.path.lexists(table.path) and (found.tables_damaged or (found.state is None and texts + self.damage)):
                 aside = set_aside(table.path) if found.state is None else copy_aside(table.path)
-                texts.append(f"{self.path}: {table.path.name} kept as {aside.name}")
+                texts.append(f"{table.path.name} kept as {aside.name}")
             if found.state is None:
                 table.start()
             else:
                 table.cut(found.tables[table.path.name])
         if found.state is None and texts + self.damage:
-            texts.append(f"{self.path}: starts again from step 0")
+            texts.append("starts again from step 0")
         for text in texts:
-            self._warn(text)
+            self.warn(text)
         self.damage += texts
         for name, content in (found.state or {}).get("artefacts", {}).items():
             self._keep(name, content)
@@ -229,10 +240,6 @@ class RunFolder:
         tables = {table.path.name: table.sync() for table in (self._episodes, self._updates)}
         checkpoints.save(self.path, self.run, {**state, "artefacts": dict(self._artefacts)}, tables)
 
-    def _warn(self, text: str) -> None:
-        self.note(text)
-        log.warning("%s", text)
-
     # -- ends ----------------------------------------------------------------------------------------------------
 
     def finish(self, result: Mapping[str, Any]) -> None:
@@ -286,11 +293,3 @@ class RunFolder:
                 if reason is None:
                     raise
         self.close()
-
-
-def fresh_sibling(path: Path) -> Path:
-    """The first of `path`-2, `path`-3, ... that does not exist."""
-    number = 2
-    while (sibling := path.with_name(f"{path.name}-{number}")).exists():
-        number += 1
-    return sibling

@@ -69,7 +69,7 @@ def open_all(members: Sequence[Member]) -> list[Member]:
         except OSError as error:
             if not is_full(error):
                 raise UserError(f"run folder {member.folder.path} cannot be written: {error.strerror}.") from None
-            fail(member, error, 0)
+            fail(member, error, member.folder.step)
     return opened
 
 

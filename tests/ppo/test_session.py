@@ -229,6 +229,20 @@ def test_a_run_that_cannot_be_paused_does_not_keep_its_mates_from_it(
     assert [status(member.folder.path)["state"] for member in members] == ["failed", "planned", "planned"]
 
 
+def test_a_state_that_cannot_be_saved_fails_its_own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = MujocoLockStep.get_state
+
+    def saved(self: MujocoLockStep, lane: int) -> Any:
+        if lane == 1:
+            raise AttributeError("the simulator has lost its state")
+        return original(self, lane)
+
+    monkeypatch.setattr(MujocoLockStep, "get_state", saved)
+    members = members_of([run(tmp_path, seed) for seed in range(3)])
+    stop_after(2, members)
+    assert [status(member.folder.path)["state"] for member in members] == ["planned", "failed", "planned"]
+
+
 def test_a_pack_that_fails_as_a_whole_fails_all_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: MujocoLockStep, action: np.ndarray) -> Any:
         raise MemoryError("too many simulators")

@@ -109,6 +109,27 @@ def test_a_checkpoint_of_something_else_is_set_aside(folder: RunFolder, header: 
     assert reason in folder.damage[0]
 
 
+@pytest.mark.parametrize("name", [NEWEST, "episodes.csv"])
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()])
+def test_a_checkpoint_that_cannot_be_read_just_now_stays_where_it_is(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
+) -> None:
+    original = files.open_regular
+
+    def opened(path: Path) -> Any:
+        if path.name == name:
+            raise error
+        return original(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "open_regular", opened)
+        with pytest.raises((OSError, MemoryError, ValueError)):
+            folder.restore()
+    state = folder.restore()
+    assert state is not None
+    assert (state["step"], folder.damage) == (128, [])
+
+
 def test_a_checkpoint_of_another_format_is_named_as_such(folder: RunFolder) -> None:
     path = folder.path / NEWEST
     path.write_bytes(MAGIC + b"4 " + path.read_bytes()[len(MAGIC) + 2 :])

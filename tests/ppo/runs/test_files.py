@@ -12,12 +12,18 @@ from pathlib import Path
 import pytest
 
 from ppo.runs import files
-from ppo.runs.files import ASIDE, read_json, remove_leftovers, write_atomically, write_json
+from ppo.runs.files import ASIDE, fresh_sibling, read_json, remove_leftovers, write_atomically, write_json
 from ppo.runs.locks import acquire, is_locked
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_next_free_name_beside_a_folder_is_found(tmp_path: Path) -> None:
+    assert fresh_sibling(tmp_path / "a") == tmp_path / "a-2"
+    (tmp_path / "a-2").mkdir()
+    assert fresh_sibling(tmp_path / "a") == tmp_path / "a-3"
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

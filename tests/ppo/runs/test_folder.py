@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,8 @@ from ppo.errors import Busy, UserError
 from ppo.runs import folder as module
 from ppo.runs.configs import differing_keys
 from ppo.runs.files import ASIDE, read_json
-from ppo.runs.folder import COMMON_COLUMNS, RunFolder, fresh_sibling
+from ppo.runs.folder import COMMON_COLUMNS, RunFolder
+from ppo.runs.member import Member, Outcome, open_all
 from ppo.runs.states import State, standing
 
 CONFIG = compose(["algorithm=cem", "seed=3"])
@@ -159,10 +161,21 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path
         RunFolder(tmp_path / "file" / "run", CONFIG).check()
 
 
-def test_the_next_free_name_beside_a_folder_is_found(tmp_path: Path) -> None:
-    assert fresh_sibling(tmp_path / "a") == tmp_path / "a-2"
-    (tmp_path / "a-2").mkdir()
-    assert fresh_sibling(tmp_path / "a") == tmp_path / "a-3"
+def test_a_disk_that_is_full_while_a_folder_is_opened_loses_nothing_of_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, compiled=True).pause(128)
+    folder, before = RunFolder(tmp_path / "run", CONFIG), read_json(tmp_path / "run" / "status.json") or {}
+
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_atomically", full)
+        assert open_all([Member(Outcome(CONFIG, folder.path), folder, compiled=True)]) == []
+    now = read_json(folder.path / "status.json") or {}
+    kept = ("state", "step", "run", "config", "compiled", "attempts")
+    assert {key: now.get(key) for key in kept} == {key: before[key] for key in kept}
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
