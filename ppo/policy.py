@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,17 @@ class Policy:
         kind = np.int64 if self.spec.action.discrete else np.float32
         return action.astype(kind).reshape((*array.shape[: array.ndim - len(shape)], *of_one))
 
+    @cached_property
+    def _network(self) -> FlatNetwork:
+        return _network(self.config, self.spec)
+
     def _act(self, obs: Obs, generator: np.random.Generator | None) -> np.ndarray:
         """Actions [B, columns] for observations [B, *obs]."""
         acting = self.config.algorithm.acting
         if acting == "uniform":
             actor = UniformActor(self.spec.action)
             return actor.noise(actor.draw(generator or np.random.default_rng(), (len(obs),)))
-        network = _network(self.config, self.spec)
+        network = self._network
         with torch.no_grad():
             dist = network.policy(self.theta, torch.from_numpy(self.see(obs))).numpy()
         head, log_std = dist[:, : self.spec.action.size], dist[:, self.spec.action.size :]
@@ -85,13 +90,13 @@ class Policy:
         """The value function [B] of raw observations [B, *obs], as its algorithm left it."""
         with torch.no_grad():
             seen = torch.from_numpy(self.see(np.asarray(obs).astype(self.spec.obs.dtype)))
-            return _network(self.config, self.spec).value(self.theta, seen).numpy()
+            return self._network.value(self.theta, seen).numpy()
 
     # -- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
         """Write it atomically; the same policy gives the same bytes."""
-        named = _network(self.config, self.spec).unflatten(self.theta.detach().cpu())
+        named = self._network.unflatten(self.theta.detach().cpu())
         tensors = {name: tensor.contiguous().clone() for name, tensor in named.items()}
         if self.scaling is not None:
             tensors |= {name: torch.from_numpy(part.copy()) for name, part in zip(FILTER, self.scaling, strict=True)}
@@ -118,7 +123,7 @@ def load(run: Path | str) -> Policy:
             about = json.loads(file.metadata()["policy"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _policy_of(about, tensors)
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} cannot be read as a policy ({one_line(error)}).") from None
 
 

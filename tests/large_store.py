@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppo.runs.results import CONFIG, EPISODES, RESULT, UPDATES, described, seal
+from ppo.runs.results import CONFIG, EPISODES, RESULT, UPDATES, seal
 from ppo.runs.row import RunRow
+from tests.sealed import described
 
 STEPS = 2048
 FILES = {

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ppo.runs.files import sha256_of
 from ppo.runs.finding import SEED_FOLDER
-from ppo.runs.results import CONFIG, EPISODES, RESULT, UPDATES, described, write_result
+from ppo.runs.results import CONFIG, EPISODES, RESULT, UPDATES, rows_of, write_result
 
 DEFAULTS = {CONFIG: "seed: 0\n", EPISODES: "step,return,length\n", UPDATES: "step,steps_per_second\n"}
 
@@ -22,6 +23,12 @@ def write_sealed(folder: Path, result: Mapping[str, Any], artefacts: Iterable[st
     named = SEED_FOLDER.fullmatch(folder.name)
     values = {"run": (named[2] if named else "").ljust(64, "0"), "episodes": 0, "steps": 0} | dict(result)
     return write_result(folder, values | described(folder, artefacts))
+
+
+def described(folder: Path, artefacts: Iterable[str] = ()) -> dict[str, Any]:
+    """`rows` and `sha256` of a run folder's files as they are on disk."""
+    names = (CONFIG, EPISODES, UPDATES, *artefacts)
+    return {"rows": rows_of(folder), "sha256": {name: sha256_of(folder / name) for name in names}}
 
 
 def reseal(folder: Path) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppo.runs import verified
-from ppo.runs.files import read_bytes, sha256_of, write_atomically
+from ppo.runs.files import read_bytes, write_atomically
 from ppo.runs.finding import SEED_FOLDER
 
 RESULT, DIGEST = "result.json", "digest"
@@ -59,11 +59,9 @@ def write_result(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def described(folder: Path, artefacts: Iterable[str] = ()) -> dict[str, Any]:
-    """`rows` and `sha256` of a run folder's files as they are on disk."""
-    rows = {name: max(0, read_bytes(folder / name).count(b"\n") - 1) for name in (EPISODES, UPDATES)}
-    names = (CONFIG, EPISODES, UPDATES, *artefacts)
-    return {"rows": rows, "sha256": {name: sha256_of(folder / name) for name in names}}
+def rows_of(folder: Path) -> dict[str, int]:
+    """The rows of both tables as they are on disk."""
+    return {name: max(0, read_bytes(folder / name).count(b"\n") - 1) for name in (EPISODES, UPDATES)}
 
 
 def _finite(value: Any) -> Any:
@@ -169,7 +167,7 @@ def _identity(folder: Path, result: Mapping[str, Any]) -> list[str]:
     goal = goal_of(config)
     if goal is not None and result["steps"] < goal:
         damage.append(f"{RESULT} has {result['steps']} of {goal} steps")
-    rows = described(folder)["rows"]
+    rows = rows_of(folder)
     damage += [f"{name} has {rows[name]} rows, not {count}" for name, count in result["rows"].items()
                if rows.get(name, count) != count]  # fmt: skip
     if read_bytes(folder / RESULT) != _bytes(result):

@@ -21,7 +21,7 @@ from ppo.runs.files import read_bytes, sha256_of, write_atomically
 
 NAME = ".verified.json"
 RACY_SECONDS = 2.0  # a file this young may be written again without a new time: it is not remembered
-MOST_AT_ONCE = 50  # fewer new runs than this are hashed sooner than a large memory is written
+WORTH_WRITING = 50  # new runs: fewer are hashed sooner than a large memory is written
 
 
 def mismatches(folder: Path, result: Mapping[str, Any], *, thorough: bool = False) -> list[str]:
@@ -85,7 +85,7 @@ class Memory:
 
     def write(self) -> None:
         """Write down what is new, with what other processes have written meanwhile."""
-        if not self.path or self.added < MOST_AT_ONCE or self.pid != os.getpid():
+        if not self.path or self.added < WORTH_WRITING or self.pid != os.getpid():
             return
         merged = _load(self.path) | self.known
         with suppress(OSError):

@@ -163,7 +163,7 @@ def test_files_as_young_as_a_tick_of_the_clock_are_hashed_again(folder: Path, ha
 def memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> verified.Memory:
     """What the store remembers after a look, written at once however little it is."""
     monkeypatch.setattr(verified, "RACY_SECONDS", -1.0)
-    monkeypatch.setattr(verified, "MOST_AT_ONCE", 0)
+    monkeypatch.setattr(verified, "WORTH_WRITING", 0)
     verified._memory.cache_clear()
     verify(folder, thorough=False)
     memory = verified.memory_of(folder)
