@@ -65,7 +65,7 @@ def _resumed(done: pd.DataFrame) -> list[str]:
         notes.append(f"Resumed, not exactly: {counted(len(inexact), 'run')} ({_settings(done.loc[inexact])}).")
     if changed:
         runs = f"{counted(len(changed), 'run')} ({_settings(done.loc[changed])})"
-        notes.append(f"Resumed with other code or on another machine: {runs}: {listed(what, '; ')}.")
+        notes.append(f"Resumed on other terms: {runs}: {listed(what, '; ')}.")
     return notes
 
 

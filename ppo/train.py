@@ -44,10 +44,10 @@ def train(
     and stop, as after Ctrl-C; `marker` is a file that always names the run being worked for. Outcomes come in the order
     of `configs`. Raises UserError before anything starts, Interrupted once all is saved.
     """
-    for config in {(c.env, c.network, c.algorithm): c for c in configs}.values():
-        check_memory(config)
     for env in {config.env for config in configs}:
         env.check()
+    for config in {(c.env, c.network, c.algorithm): c for c in configs}.values():
+        check_memory(config)
     places = [folder_of(config) for config in configs] if folders is None else folders
     paths: list[Path] = []
     members: dict[Path, Member] = {}  # the same run named twice is trained once
@@ -64,8 +64,8 @@ def train(
 
 def check(config: Config, folder: Path) -> None:
     """UserError if a run cannot be trained in a folder."""
-    check_memory(config)
     config.env.check()
+    check_memory(config)
     _prepare(config, folder)
 
 

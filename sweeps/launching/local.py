@@ -222,8 +222,9 @@ class Pool:
         lines = [active.watch.look() for active in self.active]
         running, waiting = [line.left for line in lines], sum(p.seconds for p in self.queue)
         left = max([*running, (sum(running) + waiting) / self.workers])
-        done, failed = (list(self.ended.values()).count(state) for state in (State.DONE, State.FAILED))
-        done, failed = done + sum(line.done for line in lines), failed + sum(line.failed for line in lines)
+        done = list(self.ended.values()).count(State.DONE)
+        failed = len(self.ended) - done + sum(line.failed for line in lines)
+        done += sum(line.done for line in lines)
         self.view.show(Summary(self.home.name, self.total, done, failed, len(self.queue), left), lines)
 
 

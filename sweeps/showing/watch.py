@@ -46,7 +46,8 @@ class Watch:
         goals = [r.row.goal for r in self.runs]
         # A failed run takes no more steps.
         steps = sum(g if s.state in ENDED else s.step for s, g in zip(standings, goals, strict=True))
-        done, failed = (sum(s.state == state for s in standings) for state in (State.DONE, State.FAILED))
+        done = sum(s.state == State.DONE for s in standings)
+        failed = sum(s.state in ENDED for s in standings) - done
         left, size = self._left(self.goal - steps), len(self.runs)
         shown = f"{count(steps // size)} of {count(self.goal // size)}"
         return PackLine(self.title, size, done, failed, shown, self.speed, left, steps / self.goal)

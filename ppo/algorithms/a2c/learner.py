@@ -78,7 +78,8 @@ class A2CLearner(Learner):
         length = Length(self.schema.horizon)
         self.rollout = RolloutSpec(length, updates=self.schema.updates, keep_final=self.critic.bootstraps)
         theta = pack.theta
-        self.parameters = Parameters(theta, torch.ones_like(theta), theta.clone())  # in TensorFlow's form, from 1
+        average = self.network.stack(theta.unbind())  # also a network's parameters: aligned as theta is
+        self.parameters = Parameters(theta, torch.ones_like(theta), average)  # RMSProp in TensorFlow's form, from 1
         self.actor = policy_actor(pack)
         self._update = self._one_by_one if is_looped(self.network) else self._together
         self._updated = compiled(vmap(self._update_one), pack.compiled)
