@@ -54,4 +54,5 @@ def test_the_citation_names_the_projects_version() -> None:
     project = tomllib.loads(text(ROOT / "pyproject.toml"))["project"]
     citation = yaml.safe_load(text(ROOT / "CITATION.cff"))
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
-    assert text(ROOT / "CHANGELOG.md").partition("\n## ")[2].startswith(project["version"])
+    headings = re.findall(r"^## (.+)$", text(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    assert next(heading for heading in headings if "unreleased" not in heading) == project["version"]
