@@ -236,7 +236,8 @@ class Session:
 
 
 def _whole(value: float) -> int:
-    return int(value) if math.isfinite(value) else 0  # NaN: the algorithm does not count it
+    """A count that was averaged in float32 and multiplied again."""
+    return round(value) if math.isfinite(value) else 0  # NaN: the algorithm does not count it
 
 
 def _resumed(step: int, exact: bool, differences: Sequence[str]) -> dict[str, Any]:

@@ -45,7 +45,10 @@ WATCH = Watch()  # of this process, as signals are the process's
 
 
 class Timer:
-    """How long the call of the moment has run, in looks at it; `seconds`: the limit of each lane."""
+    """How long the call of the moment has run, in looks at it; `seconds`: the limit of each lane.
+
+    A lane beyond them, such as a pack's spare one, may take as long as the longest.
+    """
 
     def __init__(self, watch: Watch, seconds: Sequence[float]) -> None:
         self.watch, self.seconds = watch, seconds
@@ -63,7 +66,7 @@ class Timer:
             self._call, self._ran, self._interrupted = call, 0.0, False
             return None
         self._ran += min(passed, 2 * self.pause)
-        limit = self.seconds[lane]
+        limit = self.seconds[lane] if lane < len(self.seconds) else max(self.seconds)
         if not self._interrupted and self._ran > limit:
             watch.late = (call, limit)
             self._interrupted = True

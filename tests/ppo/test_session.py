@@ -17,6 +17,7 @@ from ppo.config.identity import pack_key, run_hash
 from ppo.config.run import Config
 from ppo.envs.simulators.lockstep import MujocoLockStep
 from ppo.errors import Busy
+from ppo.pack import Iteration
 from ppo.runs import provenance
 from ppo.runs.folder import RunFolder
 from ppo.runs.member import Member, Outcome
@@ -304,6 +305,19 @@ def test_a_resume_is_in_the_result_with_what_was_different_and_is_told(
         {"step": 128, "exact": True, "differences": [told]},
         {"step": 256, "exact": True, "differences": []},
     ]
+
+
+def test_gradient_steps_that_were_skipped_are_counted_to_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Iteration.row
+
+    def row(self: Iteration, lane: int) -> dict[str, float]:
+        return original(self, lane) | {"skipped": float(np.float32(7 / 10)) * 10}  # 6.99999988
+
+    monkeypatch.setattr(Iteration, "row", row)
+    (outcome,) = finish([run(tmp_path, 0, "algorithm.epochs=20")])
+    assert (outcome.result or {})["skipped"] == 7 * ITERATIONS
 
 
 def test_an_undisturbed_run_has_no_resumes(tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ def test_a_call_is_interrupted_after_its_lanes_limit_and_killed_after_a_grace_ti
     assert timer.watch.late == (1, 600.0)
 
 
+def test_the_spare_lane_of_a_pack_has_a_limit_too() -> None:
+    timer = Timer(running(1), [1.0])
+    assert looks(timer, 30).count("interrupt") == 1
+
+
 def test_calls_that_come_back_are_left_alone() -> None:
     watch = running()
     timer = Timer(watch, [1.0])
