@@ -63,6 +63,7 @@ GAUSSIAN = Mark("of a Gaussian policy: changes nothing where actions are discret
 
 LEAST, MOST = 1e-30, 1e30  # of numbers that become float32, which holds 1.2e-38 to 3.4e38: some room is left
 MOST_ITEMS = 1000  # of a list
+MOST_SEED = 2**128 - 1  # NumPy's own seeds have so many bits
 UNFIT = re.compile(r"[\x00-\x1f\x7f]|\$\{")  # control characters, and what would be an interpolation when read again
 
 
@@ -98,7 +99,7 @@ Limit = Annotated[float, within(1e-3, 1e9)]  # in seconds
 Count = Annotated[int, integer(1, 10**9)]
 Loops = Annotated[int, integer(1, 10**6)]
 Steps = Annotated[int, integer(1, 2**53)]  # beyond it a float64 no longer counts every step
-Seed = Annotated[int, integer(0, 2**128 - 1)]  # what NumPy's own seeds have
+Seed = Annotated[int, integer(0, MOST_SEED)]
 Threads = Annotated[int, integer(1, 1024)]
 Natural = Annotated[int, integer(0, 10**9)]
 Folder = Annotated[str, Rule("a folder other than the root, its names of at most 255 printable bytes", _is_folder)]

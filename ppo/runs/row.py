@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from ppo.config.schema import MOST_SEED
 from ppo.runs.files import read_json
 
 
@@ -34,8 +35,8 @@ class RunRow(NamedTuple):
         for key, kind in _KINDS.items():
             if type(values.get(key)) is not kind:
                 raise ValueError(f"{key} of a run must be of type {kind.__name__}, not {values.get(key)!r}")
-        if not (0 <= values["seed"] < 2**63 and 0 < values["goal"] < 2**63):
-            raise ValueError(f"seed {values['seed']} or goal {values['goal']} of a run is none")
+        if not (0 <= values["seed"] <= MOST_SEED and 0 < values["goal"] < 2**63):
+            raise ValueError(f"seed {values['seed']} or goal {values['goal']} of a run is out of range")
         folder = PurePosixPath(values["folder"])
         if folder.is_absolute() or ".." in folder.parts or not folder.parts:
             raise ValueError(f"folder {values['folder']!r} of a run is outside the store")

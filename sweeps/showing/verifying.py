@@ -59,8 +59,9 @@ def _list(path: Path, sweep: str) -> Checked | None:
 
 
 def _run(folder: Path) -> Checked:
-    found = standing(folder)
-    damage = verify(folder, thorough=True) or ([found.damage] if found.damage else [])
+    damage = verify(folder, thorough=True)
+    found = standing(folder)  # after it: what was hashed is not hashed again
+    damage = damage or ([found.damage] if found.damage else [])
     return Checked(folder, str(State.DAMAGED if damage else found.state), damage)
 
 

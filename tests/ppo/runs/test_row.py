@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ppo.config.schema import MOST_SEED
 from ppo.runs.files import write_json
 from ppo.runs.row import RunRow, read_rows
 
@@ -16,6 +17,18 @@ ROW = RunRow("Clip", "Hopper-v5", "ppo clip epsilon=0.2", "a" * 64, 3, "b" * 64,
 
 def test_a_row_survives_json() -> None:
     assert RunRow.from_json(json.loads(json.dumps(ROW.to_json()))) == ROW
+
+
+@pytest.mark.parametrize("seed", [0, 2**63, MOST_SEED])
+def test_every_seed_that_a_run_may_have_is_one_of_a_list(seed: int) -> None:
+    row = ROW._replace(seed=seed)
+    assert RunRow.from_json(json.loads(json.dumps(row.to_json()))) == row
+
+
+@pytest.mark.parametrize("values", [{"seed": -1}, {"seed": MOST_SEED + 1}, {"goal": 0}])
+def test_numbers_out_of_range_are_refused(values: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        RunRow.from_json(ROW.to_json() | values)
 
 
 def test_other_keys_beside_a_rows_are_left_out() -> None:
