@@ -174,7 +174,8 @@ class RunFolder:
         found = checkpoints.load(self.path, self.run)
         texts = list(found.damage)
         for table in (self._episodes, self._updates):
-            if os.path.lexists(table.path) and (found.tables_damaged or (found.state is None and texts + self.damage)):
+            damaged = found.tables_damaged or any(text.startswith(table.path.name) for text in self.damage)
+            if os.path.lexists(table.path) and (damaged or (found.state is None and texts + self.damage)):
                 aside = set_aside(table.path) if found.state is None else copy_aside(table.path)
                 texts.append(f"{table.path.name} kept as {aside.name}")
             if found.state is None:

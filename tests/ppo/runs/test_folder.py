@@ -155,6 +155,19 @@ def test_a_finished_run_of_which_a_file_is_damaged_loses_its_result_and_nothing_
     again.close()
 
 
+def test_rows_that_somebody_added_to_a_finished_run_are_kept_aside(folder: RunFolder) -> None:
+    folder.save_checkpoint({})
+    folder.finish({"score": 1.5, "steps": CONFIG.goal, "episodes": 0})
+    good = folder.episodes.read_bytes()
+    folder.episodes.write_bytes(good + b"1,2,3\n")
+    again = RunFolder(folder.path, CONFIG)
+    again.open()
+    assert again.restore() is not None
+    assert folder.episodes.read_bytes() == good
+    assert (folder.path / "episodes.csv.bad").read_bytes() == good + b"1,2,3\n"
+    again.close()
+
+
 def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
