@@ -129,3 +129,12 @@ def records(folder: Path) -> tuple[bytes, bytes]:
     """A run's episodes.csv, and its updates.csv without the column of speeds."""
     rows = (folder / "updates.csv").read_bytes().splitlines()
     return (folder / "episodes.csv").read_bytes(), b"\n".join(row.rpartition(b",")[0] for row in rows)
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    """A function that raises an error."""
+
+    def act() -> None:
+        raise error
+
+    return act
