@@ -88,8 +88,8 @@ class Rollout(NamedTuple):
         return None if self.stepped is None else self.stepped.reshape(len(self.stepped), -1).astype(np.float64)
 
 
-class Said(NamedTuple):
-    """What policies and value functions said while acting; 0 of lanes that are no longer in training."""
+class Outputs(NamedTuple):
+    """The outputs of policies and value functions while acting; 0 of lanes that are no longer in training."""
 
     dist: Tensor  # [L, T, N, D]
     value: Floats  # [L, T, N]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo.data import Columns, Floats, Obs, PackSpec, Rollout, Said
+from ppo.data import Columns, Floats, Obs, Outputs, PackSpec, Rollout
 from ppo.learning.advantages import Segment, gae
 from ppo.learning.lanes import over_samples
 
@@ -40,16 +40,16 @@ class Critic:
         rollout: Rollout,
         see: Callable[[Obs], np.ndarray],
         reward: Floats | None = None,
-        said: Said | None = None,
+        outputs: Outputs | None = None,
     ) -> Batch:
         """Advantages, not normalised, and V^targ = adv + V.
 
-        `reward` [L, T, N] in place of the rollout's; `said`: values that are known since acting.
+        `reward` [L, T, N] in place of the rollout's; `outputs`: those of acting, if they were kept.
         """
-        if said is None:
+        if outputs is None:
             value = self._evaluate(theta, see, rollout.obs)
         else:
-            value = np.concatenate([said.value, self._evaluate(theta, see, rollout.obs[:, -1:])], 1)
+            value = np.concatenate([outputs.value, self._evaluate(theta, see, rollout.obs[:, -1:])], 1)
         cut = rollout.terminated | rollout.truncated
         if rollout.final_obs is None:
             terminal, next_value = cut, value[:, 1:]
@@ -60,7 +60,7 @@ class Critic:
         adv = gae(segment, gamma=self.gamma, lam=self.lam).reshape(len(value), -1)
         value = value.reshape(adv.shape)
         action = rollout.action.reshape(*adv.shape, -1)
-        dist = None if said is None else said.dist.flatten(1, 2)
+        dist = None if outputs is None else outputs.dist.flatten(1, 2)
         return Batch(rollout.flat_obs, action, adv, value, adv + value, rollout.weight, dist)
 
     def _evaluate(self, theta: Tensor, see: Callable[[Obs], np.ndarray], obs: Obs) -> Floats:

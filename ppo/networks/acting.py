@@ -58,7 +58,7 @@ class PolicyActor:
     def __call__(self, obs: np.ndarray, noise: np.ndarray, /) -> np.ndarray:
         return self._sample(affine(self._forward(self.body, obs, affine), *self.head), noise)
 
-    def said(self) -> None:
+    def outputs(self) -> None:
         """Nothing is kept: to compute it again, for all steps at once, is faster than to keep it step by step."""
 
 

@@ -1,4 +1,4 @@
-"""Acting in torch, lane by lane, for bodies that are mapped by a loop: what was said while acting is kept."""
+"""Acting in torch, lane by lane, for bodies that are mapped by a loop: what the networks give meanwhile is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppo.data import PackSpec, Said
+from ppo.data import Outputs, PackSpec
 from ppo.networks.acting import POLICY, PolicyActor
 from ppo.networks.layers import affine
 
@@ -54,7 +54,7 @@ class LoopActor:
         return Prepared(policy, body.prepare(own) if own else None, named)
 
     def noise(self, draws: np.ndarray) -> np.ndarray:
-        """Begins a rollout: what will be said in it has room."""
+        """Begins a rollout, and makes room for its outputs."""
         shape = draws.shape[:3]
         self._steps, self._value = 0, np.zeros(shape)
         self._dist = torch.zeros(*shape, self.network.distribution.dist_columns)
@@ -65,13 +65,13 @@ class LoopActor:
         action = np.zeros((*obs.shape[:2], self.network.distribution.action_columns), np.float32)
         with torch.no_grad():
             for lane in self.pack.lanes:
-                head, dist, value = self._say(self.prepared[lane], torch.from_numpy(obs[lane]))
+                head, dist, value = self._evaluate(self.prepared[lane], torch.from_numpy(obs[lane]))
                 self._dist[lane, self._steps], self._value[lane, self._steps] = dist, value
                 action[lane] = self.network.distribution.sample(head, noise[lane])
         self._steps += 1
         return action
 
-    def _say(self, p: Prepared, obs: Tensor) -> tuple[np.ndarray, Tensor, np.ndarray]:
+    def _evaluate(self, p: Prepared, obs: Tensor) -> tuple[np.ndarray, Tensor, np.ndarray]:
         """The policy head's output [N, ...], dist [N, D] and value [N] for obs [N, *obs] of one lane."""
         obs, body = obs.to(self.pack.theta.device), self.network.body
         features = body.forward(p.policy, obs, affine)
@@ -81,6 +81,6 @@ class LoopActor:
             features = body.forward(p.value, obs, affine)
         return head.cpu().numpy(), dist.cpu(), p.head("value_head", features).squeeze(-1).cpu().numpy()
 
-    def said(self) -> Said:
-        """What was said in the rollout that `noise` began."""
-        return Said(self._dist, self._value)
+    def outputs(self) -> Outputs:
+        """Those of the rollout that `noise` began."""
+        return Outputs(self._dist, self._value)

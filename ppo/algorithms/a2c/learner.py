@@ -88,7 +88,7 @@ class A2CLearner(Learner):
     def estimate_advantages(self, rollout: Rollout, see: Callable[[Obs], np.ndarray]) -> Batch:
         """n-step returns minus values (with lam = 1), as they are."""
         reward = reward_of(rollout, self.schema.reward)
-        return self.critic.estimate(self.parameters.theta, rollout, see, reward, self.actor.said())
+        return self.critic.estimate(self.parameters.theta, rollout, see, reward, self.actor.outputs())
 
     def update(self, batch: Batch, moment: Moment) -> Columns:
         """One RMSProp step on all samples; progress drives the stepsize."""

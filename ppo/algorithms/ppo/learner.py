@@ -59,7 +59,7 @@ class PPOLearner(Learner):
         reward = reward_of(rollout, self.schema.reward)
         if self.reward_filter is not None:
             reward = self.reward_filter(reward, rollout.terminated | rollout.truncated, self.critic.gamma)
-        batch = self.critic.estimate(self.theta, rollout, see, reward, self.actor.said())
+        batch = self.critic.estimate(self.theta, rollout, see, reward, self.actor.outputs())
         if self.schema.normalize_adv == "batch":
             return batch._replace(adv=standardize(batch.adv))
         if self.schema.normalize_adv == "actor":

@@ -40,8 +40,6 @@ class MujocoLockStep:
     Returned arrays are the caller's: never written to again here.
     """
 
-    foreign = None
-
     def __init__(self, task_id: str, generators: Generators, time_limit: int | None, marker: Marker) -> None:
         mujoco.set_mju_user_warning(_log_warning)
         self._marker = marker

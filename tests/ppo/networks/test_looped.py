@@ -1,4 +1,4 @@
-"""Acting lane by lane: each run's own policy, all that was said is kept, and lanes at rest are not asked."""
+"""Acting lane by lane: each run's own policy, all outputs are kept, and lanes at rest are not asked."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ OBS = frames(LANES * STEPS * ACTORS).numpy().reshape(LANES, STEPS, ACTORS, *FRAM
 @pytest.mark.parametrize("shared", [True, False])
 def test_what_is_kept_is_what_each_runs_network_says_of_each_frame(spec: Spec, shared: bool) -> None:
     actor = actor_of(spec, shared=shared)
-    actions, said = acted(actor, OBS), actor.said()
+    actions, outputs = acted(actor, OBS), actor.outputs()
     for lane in range(LANES):
         obs = torch.from_numpy(OBS[lane]).flatten(0, 1)
         dist, value = actor.network(actor.pack.theta[lane], obs)
-        assert torch.equal(said.dist[lane].flatten(0, 1), dist)
-        np.testing.assert_array_equal(said.value[lane].ravel(), value)
+        assert torch.equal(outputs.dist[lane].flatten(0, 1), dist)
+        np.testing.assert_array_equal(outputs.value[lane].ravel(), value)
         draws = actor.draw(np.random.default_rng(lane), (STEPS, ACTORS))
         if spec is BOX:
             mean, log_std = dist.numpy()[:, :2], dist.numpy()[:, 2:]
@@ -64,9 +64,9 @@ def test_what_is_kept_is_what_each_runs_network_says_of_each_frame(spec: Spec, s
 def test_a_new_rollout_begins_with_nothing_said() -> None:
     actor = actor_of()
     acted(actor, OBS)
-    first = actor.said().value.copy()
+    first = actor.outputs().value.copy()
     acted(actor, OBS[:, ::-1])
-    np.testing.assert_array_equal(actor.said().value, first[:, ::-1])
+    np.testing.assert_array_equal(actor.outputs().value, first[:, ::-1])
 
 
 def test_a_lane_that_is_no_longer_in_training_is_not_asked() -> None:
@@ -77,7 +77,7 @@ def test_a_lane_that_is_no_longer_in_training_is_not_asked() -> None:
     actions, all_actions = acted(actor, OBS), acted(every, OBS)
     np.testing.assert_array_equal(actions[[0, 2]], all_actions[[0, 2]])
     assert not actions[1].any()
-    assert not actor.said().dist[1].any()
+    assert not actor.outputs().dist[1].any()
 
 
 def test_refreshed_it_acts_with_the_new_parameters() -> None:
@@ -88,5 +88,5 @@ def test_refreshed_it_acts_with_the_new_parameters() -> None:
     acted(other, OBS)
     for lane in range(LANES):
         value = actor.network.value(theta[lane], torch.from_numpy(OBS[lane]).flatten(0, 1))
-        np.testing.assert_array_equal(actor.said().value[lane].ravel(), value)
-    assert not np.array_equal(actor.said().value[0], other.said().value[0])
+        np.testing.assert_array_equal(actor.outputs().value[lane].ravel(), value)
+    assert not np.array_equal(actor.outputs().value[0], other.outputs().value[0])
