@@ -21,6 +21,7 @@ from ppo.pack import Iteration, Pack
 from ppo.runs.marker import make_marker
 from ppo.runs.member import Member, fail, open_all
 from ppo.runs.provenance import code_diff, differences, numerical, provenance
+from ppo.runs.states import standing
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +199,9 @@ class Session:
         member.folder.include(policy.NAME)
         member.folder.finish(result | self.provenance[lane])
         member.outcome.result = member.folder.result()
+        if member.outcome.result is None:  # somebody else writes in the folder
+            member.outcome.error = f"its result does not fit: {standing(member.folder.path).damage}"
+            log.error("%s: %s", member.folder.path, member.outcome.error)
         pack.retire(lane)
 
     def _fail(self, lane: int, error: Exception) -> None:

@@ -108,6 +108,21 @@ def test_a_state_that_cannot_be_saved_fails_its_own_run(tmp_path: Path, monkeypa
     assert [status(member.folder.path)["state"] for member in members] == ["planned", "failed", "planned"]
 
 
+def test_a_result_that_does_not_fit_when_it_is_read_back_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = RunFolder.finish
+
+    def finished(folder: RunFolder, result: dict[str, Any]) -> None:
+        original(folder, result)
+        folder.episodes.write_bytes(b"")
+
+    monkeypatch.setattr(RunFolder, "finish", finished)
+    (outcome,) = finish([run(tmp_path)])
+    assert outcome.result is None
+    assert "episodes.csv" in str(outcome.error)
+
+
 def test_a_pack_that_fails_as_a_whole_fails_all_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: MujocoLockStep, action: np.ndarray) -> Any:
         raise MemoryError("too many simulators")
