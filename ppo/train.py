@@ -46,8 +46,7 @@ def train(
     """
     for env in {config.env for config in configs}:
         env.check()
-    for config in {(c.env, c.network, c.algorithm): c for c in configs}.values():
-        check_memory(config)
+    check_memory(configs)
     places = [folder_of(config) for config in configs] if folders is None else folders
     paths: list[Path] = []
     members: dict[Path, Member] = {}  # the same run named twice is trained once
@@ -65,7 +64,7 @@ def train(
 def check(config: Config, folder: Path) -> None:
     """UserError if a run cannot be trained in a folder."""
     config.env.check()
-    check_memory(config)
+    check_memory([config])
     _prepare(config, folder)
 
 

@@ -66,8 +66,7 @@ def multirun(options: argparse.Namespace) -> Exit:
     if not any(o.startswith("hydra/sweeper=") for o in theirs):  # another sweeper has a grammar of its own
         configs = job.configs(runs_of(options))
         if not any(o.startswith("hydra/launcher=") for o in theirs):  # another one says what memory there is
-            for config in {(c.env, c.network, c.algorithm): c for c in configs}.values():
-                check_memory(config)
+            check_memory(configs)
         arguments = [_without_glob(argument) for argument in arguments]
     try:
         run_hydra(options, [*theirs, *arguments], job)

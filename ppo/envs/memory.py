@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,18 @@ LARGE = Spec(  # larger than any task that is known
 CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def check_memory(config: Config, available: int | None = None) -> None:
-    """UserError if a run alone needs more memory than there is; `available`: bytes, if not those of this machine.
+def check_memory(configs: Iterable[Config], available: int | None = None) -> None:
+    """UserError if one of some runs alone needs more memory than there is.
 
-    The task is only made, to see its spaces, where a large one would be too much.
+    `available`: bytes, if not those of this machine. A task is only made, to see its spaces, where a large one would be
+    too much.
     """
     limit = installed() if available is None else available
+    for config in {(c.env, c.network, c.algorithm): c for c in configs}.values():
+        _check(config, limit)
+
+
+def _check(config: Config, limit: int) -> None:
     if needed(config, LARGE) <= limit:
         return
     if (found := needed(config, _spec(config.env))) > limit:

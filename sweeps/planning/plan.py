@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ppo.config.run import Config
 from ppo.envs.memory import check_memory, weights
 from ppo.runs.provenance import code_hashes
+from ppo.runs.results import RESULT
 from ppo.runs.states import TO_RETRY, TO_TRAIN, Standing, State, standing
 from sweeps.launching.launchers import Launcher, Slurm
 from sweeps.launching.scheduler import Scheduler
@@ -74,10 +75,7 @@ def is_other_code(config: Config, result: Mapping[str, Any]) -> bool:
 def check_fit(runs: Sequence[Run], launcher: Launcher) -> None:
     """UserError if a run that has no result yet needs more memory than there is where it would be trained."""
     available = round(launcher.memory_gb * 1e9) if isinstance(launcher, Slurm) else None
-    unlike = {(run.config.env, run.config.network, run.config.algorithm): run for run in runs}
-    for run in unlike.values():
-        if not (run.folder / "result.json").exists():
-            check_memory(run.config, available)
+    check_memory([run.config for run in runs if not (run.folder / RESULT).exists()], available)
 
 
 def make_plan(

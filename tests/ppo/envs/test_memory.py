@@ -31,14 +31,14 @@ SMALL = Spec(Space((11,), np.dtype(np.float64)), Actions(3, False, np.zeros(3), 
 )
 def test_what_needs_more_than_there_is_is_named_with_both_figures(overrides: list[str], named: str) -> None:
     with pytest.raises(UserError) as error:
-        memory.check_memory(compose(overrides), 8 * GB)
+        memory.check_memory([compose(overrides)], 8 * GB)
     assert str(error.value).startswith(f"{named} is invalid: expected a run that fits into 8.0 GB")
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["ppo", "a2c", "trpo", "vpg", "cem", "random"])
 def test_the_paper_s_runs_fit_into_two_gigabytes(name: str) -> None:
-    memory.check_memory(compose([f"algorithm={name}"]), 2 * GB)
+    memory.check_memory([compose([f"algorithm={name}"])], 2 * GB)
 
 
 @pytest.mark.parametrize("keys", ["hidden=[]", "hidden=[64,64]", "hidden=[10,5]", "shared=true"])
@@ -51,7 +51,7 @@ def test_the_weights_are_counted_without_torch_as_torch_makes_them(keys: str) ->
 
 def test_the_task_is_made_only_where_it_could_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_spec", lambda env: pytest.fail(f"{env} was made"))
-    memory.check_memory(compose([]), 64 * GB)
+    memory.check_memory([compose([])], 64 * GB)
 
 
 def test_training_checks_before_it_makes_a_folder(tmp_path: Path) -> None:
