@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -49,8 +50,11 @@ def finish(configs: Sequence[Config], marker: Path | None = None) -> list[Outcom
     return [member.outcome for member in members]
 
 
-def stop_after(iterations: int, members: Sequence[Member], before: Callable[[int], None] = lambda number: None) -> None:
-    """Train, interrupt after so many iterations; `before` is called with the number of each that begins."""
+def stop_after(iterations: int, members: Sequence[Member], before: Callable[[int], None] = lambda number: None) -> str:
+    """Train, interrupt after so many iterations, and return what is said then.
+
+    `before` is called with the number of each iteration that begins.
+    """
     begun = 0
 
     def stopping() -> bool:
@@ -59,8 +63,9 @@ def stop_after(iterations: int, members: Sequence[Member], before: Callable[[int
         begun += 1
         return begun > iterations
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted) as interrupted:
         train_pack(members, stopping)
+    return str(interrupted.value)
 
 
 def status(folder: Path) -> dict[str, Any]:
@@ -225,8 +230,25 @@ def test_a_run_that_cannot_be_paused_does_not_keep_its_mates_from_it(
         original(folder, step)
 
     monkeypatch.setattr(RunFolder, "pause", pause)
-    stop_after(2, members)
+    assert "1 run could not be saved" in stop_after(2, members)
     assert [status(member.folder.path)["state"] for member in members] == ["failed", "planned", "planned"]
+
+
+def test_a_disk_that_was_full_is_no_disk_on_which_everything_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = members_of([run(tmp_path, seed) for seed in range(2)])
+    assert "everything is saved" in stop_after(1, members)
+
+    def full(folder: RunFolder, state: dict[str, Any]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", full)
+    members = members_of([run(tmp_path, seed) for seed in range(2)])
+    said = stop_after(2, members)
+    assert "2 runs could not be saved" in said
+    assert "everything is saved" not in said
+    assert [status(member.folder.path)["state"] for member in members] == ["planned", "planned"]
 
 
 def test_a_pack_that_fails_as_a_whole_fails_all_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
