@@ -126,8 +126,7 @@ class Session:
         except (OSError, MemoryError):
             raise
         except Exception as error:  # it is whole, and cannot be used all the same: the next attempt uses another one
-            self._warn(lane, checkpoints.reject(member.folder.path, error))
-            raise
+            raise ValueError(checkpoints.reject(member.folder.path, error)) from error
         if self.pack.steps[lane] >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
 
