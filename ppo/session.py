@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,18 @@ from ppo.config.naming import setting_name
 from ppo.console import Progress
 from ppo.envs.watchdog import watching
 from ppo.pack import Iteration, Pack
+from ppo.runs import checkpoints
 from ppo.runs.marker import make_marker
 from ppo.runs.member import Member, fail, open_all
 from ppo.runs.provenance import code_diff, differences, numerical, provenance
 from ppo.runs.states import standing
+from ppo.runs.words import how_saved
 
 log = logging.getLogger(__name__)
 
 
 class Interrupted(Exception):
-    """Training was asked to stop; everything is saved."""
+    """Training was asked to stop; everything is saved, or its text says what is not."""
 
 
 def train_pack(members: Sequence[Member], stopping: Callable[[], bool], marker: Path | None = None) -> None:
@@ -116,12 +118,27 @@ class Session:
         member = self.members[lane]
         member.folder.keep_diff(code_diff())
         state = member.folder.restore()
-        step = state["pack"]["step"] if state else 0
-        mode = "compiled" if member.compiled else "not compiled"
-        member.folder.note(f"starts at step {step} in a pack of {len(self.members)}, {mode}")
         if state is None:
+            self._note_start(lane, 0)
             member.resumes += [_resumed(0, True, member.folder.damage)] if member.folder.damage else []
             return
+        try:
+            self._go_on(lane, state)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # it is whole, and cannot be used all the same: the next attempt uses another one
+            raise ValueError(checkpoints.reject(member.folder.path, error)) from error
+        if self.pack.steps[lane] >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
+            self._finish(lane)
+
+    def _note_start(self, lane: int, step: int) -> None:
+        mode = "compiled" if self.members[lane].compiled else "not compiled"
+        self.members[lane].folder.note(f"starts at step {step} in a pack of {len(self.members)}, {mode}")
+
+    def _go_on(self, lane: int, state: Mapping[str, Any]) -> None:
+        """Put a lane where its checkpoint says, and tell what is different from when that was written."""
+        member, step = self.members[lane], state["pack"]["step"]
+        self._note_start(lane, step)
         self.pack.set_state(lane, state["pack"])
         member.seconds, member.mixed = state["seconds"], state["mixed"]
         member.skipped = state["skipped"]
@@ -139,8 +156,6 @@ class Session:
             differing.append(why)
             member.folder.warn(f"resumed, not exactly: {why}")
         member.resumes = [*state["resumes"], _resumed(step, why is None, member.folder.damage + differing)]
-        if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
-            self._finish(lane)
 
     def _tell(self, lane: int) -> None:
         """Note what a lane's environments have changed in this process, and what they have printed."""
@@ -229,14 +244,16 @@ class Session:
                 self._fail(lane, error)
 
     def _pause(self) -> None:
-        """Save everything and raise Interrupted."""
+        """Save what can be saved and raise Interrupted."""
+        training = self.pack.lanes
         self._save(due=False)
         for lane in self.pack.lanes:
             try:
                 self.members[lane].folder.pause(int(self.pack.steps[lane]))
             except OSError as error:
                 self._fail(lane, error)
-        raise Interrupted
+        outcomes = [member.outcome for member in self.members]
+        raise Interrupted(how_saved(sum(o.paused or (i in training and bool(o.error)) for i, o in enumerate(outcomes))))
 
 
 def _whole(value: float) -> int:

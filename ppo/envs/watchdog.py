@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 GRACE = 10.0  # seconds, at most, from an interruption to the end of the process
 LOOKS = 20  # at a call that takes as long as it may: a process that was suspended meanwhile is not taken for a hang
@@ -23,6 +24,7 @@ class TooLong(BaseException):
     """Raised inside foreign code that takes longer than it may; no Exception, which such code may catch."""
 
     def __init__(self, seconds: float) -> None:
+        super().__init__(f"it took more than {seconds:g} seconds")
         self.seconds = seconds
 
 
@@ -92,6 +94,30 @@ def watching(seconds: Sequence[float]) -> Iterator[None]:
         _limit_processor_time(0)
         WATCH.late = None
         signal.signal(INTERRUPT, before)
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """While open, foreign code that belongs to no lane runs: nobody would be blamed for how it ends the process.
+
+    TooLong is raised in it after so many seconds, and SystemExit in place of os._exit.
+    """
+    exit_at_once, process = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() == process:
+            raise SystemExit(f"os._exit({status})")
+        exit_at_once(status)  # a child that it has forked
+
+    with watching([seconds]):
+        WATCH.calls += 1
+        WATCH.lane = 0
+        os._exit = leave
+        try:
+            yield
+        finally:
+            os._exit = exit_at_once
+            WATCH.lane = -1
 
 
 def _watch(timer: Timer, ended: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,7 +1,8 @@
-"""A fault of one run in a pack is its own: its mates go on (law 8)."""
+"""A pack and its run folders: a fault of one run is its own."""
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import numpy as np
 import pytest
 
 from ppo.envs.simulators.lockstep import MujocoLockStep
+from ppo.errors import Busy
 from ppo.runs.folder import RunFolder
+from ppo.runs.store import folder_of
+from tests.ppo.checkpointed import read_state, rewrite
 from tests.ppo.handmade import records
 from tests.ppo.sessions import finish, members_of, run, status, stop_after, updates
 
@@ -90,7 +94,7 @@ def test_a_run_that_cannot_be_paused_does_not_keep_its_mates_from_it(
         original(folder, step)
 
     monkeypatch.setattr(RunFolder, "pause", pause)
-    stop_after(2, members)
+    assert "1 run could not be saved" in stop_after(2, members)
     assert [status(member.folder.path)["state"] for member in members] == ["failed", "planned", "planned"]
 
 
@@ -123,6 +127,23 @@ def test_a_result_that_does_not_fit_when_it_is_read_back_is_an_error(
     assert "episodes.csv" in str(outcome.error)
 
 
+def test_a_disk_that_was_full_is_no_disk_on_which_everything_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = members_of([run(tmp_path, seed) for seed in range(2)])
+    assert "everything is saved" in stop_after(1, members)
+
+    def full(folder: RunFolder, state: dict[str, Any]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", full)
+    members = members_of([run(tmp_path, seed) for seed in range(2)])
+    said = stop_after(2, members)
+    assert "2 runs could not be saved" in said
+    assert "everything is saved" not in said
+    assert [status(member.folder.path)["state"] for member in members] == ["planned", "planned"]
+
+
 def test_a_pack_that_fails_as_a_whole_fails_all_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: MujocoLockStep, action: np.ndarray) -> Any:
         raise MemoryError("too many simulators")
@@ -131,3 +152,41 @@ def test_a_pack_that_fails_as_a_whole_fails_all_its_runs(tmp_path: Path, monkeyp
     outcomes = finish([run(tmp_path, seed) for seed in range(2)])
     assert [outcome.error for outcome in outcomes] == ["MemoryError: too many simulators"] * 2
     assert {status(outcome.folder)["state"] for outcome in outcomes} == {"failed"}
+
+
+# -- the writer of a folder --------------------------------------------------------------------------------------------
+
+
+def test_a_folder_in_use_is_left_alone_and_the_others_are_let_go(tmp_path: Path) -> None:
+    configs = [run(tmp_path, seed) for seed in range(2)]
+    theirs = RunFolder(folder_of(configs[1]), configs[1])
+    theirs.check()
+    theirs.open()
+    with pytest.raises(Busy, match="in use"):
+        finish(configs)
+    theirs.close()
+    assert [outcome.error for outcome in finish(configs)] == [None, None]
+
+
+@pytest.mark.parametrize("previous", [True, False], ids=["with-previous", "without"])
+@pytest.mark.parametrize("part", ["pack", "resumes", "learner"])
+def test_a_checkpoint_that_lacks_something_fails_its_own_run_once(tmp_path: Path, part: str, previous: bool) -> None:
+    alone = [records(o.folder) for o in finish([run(tmp_path / "alone", seed) for seed in range(3)])]
+    runs = [run(tmp_path, seed, "checkpoint_seconds=0") for seed in range(3)]
+    members = members_of(runs)
+    stop_after(2, members)
+    folder = members[0].folder.path
+    state = read_state(folder / "checkpoint.pt")
+    del (state if part in state else state["pack"])[part]
+    rewrite(folder / "checkpoint.pt", state)
+    if not previous:
+        (folder / "checkpoint.old.pt").unlink()
+    broken, *others = finish(runs)
+    assert part in str(broken.error)
+    assert status(broken.folder)["state"] == "failed"
+    assert [records(outcome.folder) for outcome in others] == alone[1:]
+    assert (folder / "checkpoint.pt.bad").exists()
+    assert "set aside as checkpoint.pt.bad" in (folder / "log.txt").read_text()
+    (again,) = finish(runs[:1])
+    assert [records(again.folder)] == alone[:1]
+    assert f"starts at step {256 if previous else 0} " in (folder / "log.txt").read_text()
