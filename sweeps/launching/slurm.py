@@ -44,15 +44,19 @@ class PackTask:
 
     def __call__(self) -> int:
         """Train to the end; ends the process with status 1 if a run failed, so that SLURM reports it too."""
-        started, signals = time.monotonic(), []
+        started, signals, asked = time.monotonic(), [], []
         requeue: Any = signal.getsignal(start_task.SIGNAL)  # submitit's: puts us back into the queue and exits
         signal.signal(start_task.SIGNAL, lambda *_: signals.append("SIGUSR2"))
         start_task.let_through()
-        status = train_pack_file(
-            PackFile(Path(self.path)), lambda: bool(signals) or time.monotonic() - started > self.seconds
-        )
-        out_of_time = time.monotonic() - started > self.seconds
-        if status == Exit.INTERRUPTED and (signals or out_of_time) and callable(requeue):
+
+        def stop() -> bool:
+            """Asked only while nobody has cancelled the job: SIGTERM saves and stops by itself."""
+            if signals or time.monotonic() - started > self.seconds:
+                asked.append("to be requeued")
+            return bool(asked)
+
+        status = train_pack_file(PackFile(Path(self.path)), stop)
+        if status == Exit.INTERRUPTED and asked and callable(requeue):
             requeue(start_task.SIGNAL, None)
         if status:
             sys.exit(status)
