@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ppo.config.naming import setting_name
 from ppo.console import Progress
 from ppo.envs.watchdog import watching
 from ppo.pack import Iteration, Pack
+from ppo.runs import checkpoints
 from ppo.runs.marker import make_marker
 from ppo.runs.member import Member, fail, open_all
 from ppo.runs.provenance import code_diff, differences, numerical, provenance
@@ -116,12 +117,28 @@ class Session:
         member = self.members[lane]
         member.folder.keep_diff(code_diff())
         state = member.folder.restore()
-        step = state["pack"]["step"] if state else 0
-        mode = "compiled" if member.compiled else "not compiled"
-        member.folder.note(f"starts at step {step} in a pack of {len(self.members)}, {mode}")
         if state is None:
+            self._note_start(lane, 0)
             member.resumes += [_resumed(0, True, member.folder.damage)] if member.folder.damage else []
             return
+        try:
+            self._go_on(lane, state)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # it is whole, and cannot be used all the same: the next attempt uses another one
+            self._warn(lane, checkpoints.reject(member.folder.path, error))
+            raise
+        if self.pack.steps[lane] >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
+            self._finish(lane)
+
+    def _note_start(self, lane: int, step: int) -> None:
+        mode = "compiled" if self.members[lane].compiled else "not compiled"
+        self.members[lane].folder.note(f"starts at step {step} in a pack of {len(self.members)}, {mode}")
+
+    def _go_on(self, lane: int, state: Mapping[str, Any]) -> None:
+        """Put a lane where its checkpoint says, and tell what is different from when that was written."""
+        member, step = self.members[lane], state["pack"]["step"]
+        self._note_start(lane, step)
         self.pack.set_state(lane, state["pack"])
         member.seconds, member.mixed = state["seconds"], state["mixed"]
         member.skipped = state["skipped"]
@@ -139,8 +156,6 @@ class Session:
             differing.append(why)
             member.folder.warn(f"resumed, not exactly: {why}")
         member.resumes = [*state["resumes"], _resumed(step, why is None, member.folder.damage + differing)]
-        if step >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
-            self._finish(lane)
 
     def _tell(self, lane: int) -> None:
         """Note what a lane's environments have changed in this process, and what they have printed."""

@@ -101,6 +101,16 @@ def load(folder: Path, run: str) -> Loaded:
     return Loaded(None, {}, damage, tables_damaged)
 
 
+def reject(folder: Path, error: Exception) -> str:
+    """Set aside the checkpoint that was loaded, since no run could be put to its state; says so."""
+    path = next(path for path in (folder / NEWEST, folder / PREVIOUS) if path.exists())
+    aside = set_aside(path)
+    return (
+        f"{path.name} cannot be gone on from ({one_line(error)}): set aside as {aside.name}; "
+        "the next attempt starts from the one before, or from step 0"
+    )
+
+
 def damage_of(folder: Path, run: str | None = None) -> list[str]:
     """What does not fit of a folder's checkpoints, one sentence for each; nothing is changed, nothing unpickled."""
     damage = []

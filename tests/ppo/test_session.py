@@ -108,20 +108,28 @@ def test_a_folder_in_use_is_left_alone_and_the_others_are_let_go(tmp_path: Path)
     assert [outcome.error for outcome in finish(configs)] == [None, None]
 
 
-def test_a_checkpoint_that_lacks_something_fails_its_own_run(tmp_path: Path) -> None:
-    alone = finish([run(tmp_path / "alone", 1)])
-    runs = [run(tmp_path, seed) for seed in range(3)]
+@pytest.mark.parametrize("previous", [True, False], ids=["with-previous", "without"])
+@pytest.mark.parametrize("part", ["pack", "resumes", "learner"])
+def test_a_checkpoint_that_lacks_something_fails_its_own_run_once(tmp_path: Path, part: str, previous: bool) -> None:
+    alone = [records(o.folder) for o in finish([run(tmp_path / "alone", seed) for seed in range(3)])]
+    runs = [run(tmp_path, seed, "checkpoint_seconds=0") for seed in range(3)]
     members = members_of(runs)
     stop_after(2, members)
-    path = members[0].folder.path / "checkpoint.pt"
-    state = read_state(path)
-    del state["pack"]["learner"]["theta"]
-    rewrite(path, state)
+    folder = members[0].folder.path
+    state = read_state(folder / "checkpoint.pt")
+    del (state if part in state else state["pack"])[part]
+    rewrite(folder / "checkpoint.pt", state)
+    if not previous:
+        (folder / "checkpoint.old.pt").unlink()
     broken, *others = finish(runs)
-    assert "theta" in str(broken.error)
+    assert part in str(broken.error)
     assert status(broken.folder)["state"] == "failed"
-    assert all(outcome.error is None for outcome in others)
-    assert records(others[0].folder) == records(alone[0].folder)
+    assert [records(outcome.folder) for outcome in others] == alone[1:]
+    assert (folder / "checkpoint.pt.bad").exists()
+    assert "set aside as checkpoint.pt.bad" in (folder / "log.txt").read_text()
+    (again,) = finish(runs[:1])
+    assert [records(again.folder)] == alone[:1]
+    assert f"starts at step {256 if previous else 0} " in (folder / "log.txt").read_text()
 
 
 # -- resumes and clocks ------------------------------------------------------------------------------------------------
