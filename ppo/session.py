@@ -23,12 +23,13 @@ from ppo.runs.marker import make_marker
 from ppo.runs.member import Member, fail, open_all
 from ppo.runs.provenance import code_diff, differences, numerical, provenance
 from ppo.runs.states import standing
+from ppo.runs.words import how_saved
 
 log = logging.getLogger(__name__)
 
 
 class Interrupted(Exception):
-    """Training was asked to stop; everything is saved."""
+    """Training was asked to stop; everything is saved, or its text says what is not."""
 
 
 def train_pack(members: Sequence[Member], stopping: Callable[[], bool], marker: Path | None = None) -> None:
@@ -126,7 +127,7 @@ class Session:
         except (OSError, MemoryError):
             raise
         except Exception as error:  # it is whole, and cannot be used all the same: the next attempt uses another one
-            self._warn(lane, checkpoints.reject(member.folder.path, error))
+            member.folder.warn(checkpoints.reject(member.folder.path, error))
             raise
         if self.pack.steps[lane] >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)
@@ -244,14 +245,16 @@ class Session:
                 self._fail(lane, error)
 
     def _pause(self) -> None:
-        """Save everything and raise Interrupted."""
+        """Save what can be saved and raise Interrupted."""
+        training = self.pack.lanes
         self._save(due=False)
         for lane in self.pack.lanes:
             try:
                 self.members[lane].folder.pause(int(self.pack.steps[lane]))
             except OSError as error:
                 self._fail(lane, error)
-        raise Interrupted
+        outcomes = [member.outcome for member in self.members]
+        raise Interrupted(how_saved(sum(o.paused or (i in training and bool(o.error)) for i, o in enumerate(outcomes))))
 
 
 def _whole(value: float) -> int:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ppo.runs.exits import Exit
 from ppo.runs.states import Standing, State, standing
-from ppo.runs.words import counted
+from ppo.runs.words import counted, how_saved
 from sweeps.home import Home
 from sweeps.launching.launchers import Launcher, Local
 from sweeps.launching.local import Pool
@@ -49,7 +49,8 @@ def drive(name: str, selection: Selection, launcher: Local, scheduler: Scheduler
         home.close()
     standings = {run.hash: standing(run.folder) for run in runs}
     if not complete:
-        sys.stderr.write("interrupted: everything is saved; the same command resumes\n")
+        unsaved = [s for s in standings.values() if s.state == State.LOST or (s.state == State.PLANNED and s.error)]
+        sys.stderr.write(f"{how_saved(len(unsaved))}\n")
         return Ending(Exit.INTERRUPTED, standings, blocked)
     all_done = all(s.state == State.DONE for s in standings.values())
     return Ending(Exit.DONE if all_done else Exit.FAILED, standings, blocked)

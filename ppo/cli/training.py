@@ -11,11 +11,11 @@ from ppo.train import Interrupted, Outcome, train
 
 
 def train_and_print(configs: Sequence[Config]) -> list[Outcome]:
-    """Train runs and print each one's score and folder; KeyboardInterrupt once all is saved."""
+    """Train runs and print each one's score and folder; KeyboardInterrupt once what can be is saved."""
     try:
         outcomes = train(configs)
-    except Interrupted:
-        raise KeyboardInterrupt("interrupted: everything is saved; the same command resumes") from None
+    except Interrupted as interrupted:
+        raise KeyboardInterrupt(str(interrupted)) from None
     for outcome in outcomes:
         sys.stdout.write(f"{_line(outcome)}\n")
     return outcomes

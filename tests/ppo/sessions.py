@@ -42,8 +42,11 @@ def finish(configs: Sequence[Config], marker: Path | None = None) -> list[Outcom
     return [member.outcome for member in members]
 
 
-def stop_after(iterations: int, members: Sequence[Member], before: Callable[[int], None] = lambda number: None) -> None:
-    """Train, interrupt after so many iterations; `before` is called with the number of each that begins."""
+def stop_after(iterations: int, members: Sequence[Member], before: Callable[[int], None] = lambda number: None) -> str:
+    """Train, interrupt after so many iterations, and return what is said then.
+
+    `before` is called with the number of each iteration that begins.
+    """
     begun = 0
 
     def stopping() -> bool:
@@ -52,8 +55,9 @@ def stop_after(iterations: int, members: Sequence[Member], before: Callable[[int
         begun += 1
         return begun > iterations
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted) as interrupted:
         train_pack(members, stopping)
+    return str(interrupted.value)
 
 
 def status(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_a_run_that_cannot_be_paused_does_not_keep_its_mates_from_it(
         original(folder, step)
 
     monkeypatch.setattr(RunFolder, "pause", pause)
-    stop_after(2, members)
+    assert "1 run could not be saved" in stop_after(2, members)
     assert [status(member.folder.path)["state"] for member in members] == ["failed", "planned", "planned"]
 
 
@@ -121,6 +122,23 @@ def test_a_result_that_does_not_fit_when_it_is_read_back_is_an_error(
     (outcome,) = finish([run(tmp_path)])
     assert outcome.result is None
     assert "episodes.csv" in str(outcome.error)
+
+
+def test_a_disk_that_was_full_is_no_disk_on_which_everything_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = members_of([run(tmp_path, seed) for seed in range(2)])
+    assert "everything is saved" in stop_after(1, members)
+
+    def full(folder: RunFolder, state: dict[str, Any]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", full)
+    members = members_of([run(tmp_path, seed) for seed in range(2)])
+    said = stop_after(2, members)
+    assert "2 runs could not be saved" in said
+    assert "everything is saved" not in said
+    assert [status(member.folder.path)["state"] for member in members] == ["planned", "planned"]
 
 
 def test_a_pack_that_fails_as_a_whole_fails_all_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
