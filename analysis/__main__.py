@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> Exit:
     stores = [word.removeprefix("outputs=") for word in arguments if word.startswith("outputs=")]
-    options, unknown = _parser().parse_known_args([word for word in arguments if not word.startswith("outputs=")])
+    parser, words = _parser(), [word for word in arguments if not word.startswith("outputs=")]
+    parser.check_first(words)
+    options, unknown = parser.parse_known_args(words)
     if unknown and "=" in unknown[0] and not unknown[0].startswith("-"):
         raise UserError(f"{unknown[0]} is invalid: expected outputs=FOLDER.")
     if unknown:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ppo.runs.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -74,5 +77,8 @@ def save(figure: Figure, out: Path, name: str, formats: Sequence[str] = FORMATS)
     paths = [out / f"{name}.{kind}" for kind in formats]
     no_date = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     for path in paths:
-        figure.savefig(path, dpi=DOTS_PER_INCH, metadata=no_date.get(path.suffix[1:]))
+        content = io.BytesIO()
+        kind = path.suffix[1:]
+        figure.savefig(content, format=kind, dpi=DOTS_PER_INCH, metadata=no_date.get(kind))
+        write_atomically(path, content.getvalue())
     return paths

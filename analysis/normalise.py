@@ -5,7 +5,6 @@ The paper leaves open which random policy and which best result: two readings of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import pandas as pd
 from analysis.grouping import by_cell
 from analysis.randoms import ALGORITHM, POLICIES, Randoms
 from ppo.errors import UserError
-from ppo.runs.files import read_json
+from ppo.runs.files import read_json, write_json
 
 BESTS = ("run", "setting")  # the best single run, or the best setting's mean
 # "Worse than the initial random policy" (section 6.1) is said of an untrained network; a best single run lets the best
@@ -60,7 +59,7 @@ class Reference(NamedTuple):
 
     def save(self, path: Path) -> None:
         """Freeze it, since "best" moves when settings are added."""
-        path.write_text(json.dumps({"random": self.random, "best": self.best}, indent=2) + "\n", encoding="utf-8")
+        write_json(path, {"random": self.random, "best": self.best})
 
 
 NOT_FROZEN = "not in the frozen reference; write one that has it with --freeze FILE"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import drawing, writers
 from ppo.errors import UserError
+from ppo.runs.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,7 @@ class Output:
             self.out.mkdir(parents=True, exist_ok=True)
             paths = [self.out / f"{name}.{kind}" for kind in writers.FORMATS]
             for path, write in zip(paths, writers.FORMATS.values(), strict=True):
-                path.write_text(write(table), encoding="utf-8")
+                write_atomically(path, write(table).encode())
             self.written(paths)
 
     def figure(self, figure: Figure, name: str, folder: Path | None = None) -> None:

@@ -35,7 +35,7 @@ EXAMPLES = """examples:
 NOTES = {
     "plan": "Starts nothing and writes nothing.",
     "run": "Runs that are done are left alone, failed ones too. Ctrl-C saves everything; the same command resumes.",
-    "retry": "As `run`, and trains failed runs again, and runs whose machine has been silent for minutes.",
+    "retry": "As `run`, and trains failed and damaged runs again, and runs whose machine has been silent for minutes.",
     "status": "Exit status 0 if every run is done, else 1.",
     "cancel": "Packs save first: `run` resumes them.",
 }
@@ -62,8 +62,9 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parsed arguments; overrides may come before and after options, which argparse alone does not accept."""
-    parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
+    parser, words = _parser(), sys.argv[1:] if arguments is None else arguments
+    parser.check_first(words)
+    options, rest = parser.parse_known_args(words)
     if flags := [word for word in rest if word.startswith("-")]:
         options.parser.refuse(flags)
     options.overrides += rest
@@ -81,7 +82,7 @@ def _parser() -> Parser:
     for name, text, command in (
         ("plan", "show what would be trained", commands.plan),
         ("run", "train what is missing of a sweep", commands.run),
-        ("retry", "train what is missing or failed", commands.retry),
+        ("retry", "train what is missing, failed or damaged", commands.retry),
         ("status", "show the state of the runs of a sweep", commands.status),
         ("cancel", "save and stop a sweep, wherever it runs", commands.cancel),
     ):
@@ -162,7 +163,7 @@ def _add_verify(names: Parsers[Parser]) -> None:
     verify = names.add_parser("verify", help=text, description=_sentence(text), epilog=note)
     verify.add_argument("overrides", nargs="*", metavar="[SWEEP] outputs=FOLDER", help="a sweep, and the store")
     verify.add_argument("--json", action="store_true", help="print JSON, for programs")
-    verify.set_defaults(command=commands.verify)
+    verify.set_defaults(command=commands.verify, parser=verify)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from rich.live import Live
 
 from ppo.errors import UserError, printable
 from ppo.runs.exits import Exit
+from ppo.runs.files import append
 from ppo.runs.words import counted
 from sweeps.drive import drive
 from sweeps.launching.launchers import Local, compose_launcher, split_overrides
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def retry(options: argparse.Namespace) -> int:
-    """Train what is missing or failed."""
+    """Train what is missing, failed or damaged."""
     return launch(options, retry=True)
 
 
@@ -105,7 +106,7 @@ def cancel(options: argparse.Namespace) -> int:
     home = catalogue(options.sweep, rest, options.setting).home
     if driver := home.driver():
         try:
-            home.cancel_request.touch()
+            append(home.cancel_request, b"")
         except OSError as error:
             raise UserError(f"{home.cancel_request} cannot be written: {error.strerror}.") from None
         print(f"asked process {driver.get('pid')} on {driver.get('host')} to save and stop")

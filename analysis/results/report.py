@@ -18,6 +18,7 @@ from analysis.normalise import Reference
 from analysis.results import figure3, robust, table1
 from analysis.store import Runs
 from ppo.errors import UserError
+from ppo.runs.files import write_atomically
 from ppo.runs.states import State
 
 HOVER_POINTS = 25  # marks per curve
@@ -30,7 +31,7 @@ def run(call: Call) -> None:
     runs = call.runs()
     path = call.options.file or call.outputs / f"report-{runs.sweep}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(to_html(runs, call.reference(runs)), encoding="utf-8")
+    write_atomically(path, to_html(runs, call.reference(runs)).encode())
     call.output.written([path])
 
 

@@ -55,9 +55,10 @@ def count_wins(scores: pd.DataFrame) -> pd.Series:
 def from_csv(path: Path) -> pd.DataFrame:
     """Published scores [games, algorithms] of a csv with columns game,ALGORITHM,...; UserError naming a bad line."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, skipinitialspace=True)
-            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+            lines = [(number, row) for number, row in rows if any(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}.") from None
     if not lines:

@@ -21,12 +21,19 @@ class Parser(argparse.ArgumentParser):
         what = f"{names.partition(',')[0]} is missing" if missing else message
         raise UserError(f"{self.prog}: {what}; `{self.prog} --help` lists its arguments.")
 
+    def check_first(self, words: Sequence[str]) -> None:
+        """UserError for an unknown flag in place of a command, of which argparse only says that there is none."""
+        known = [flag for action in self._actions for flag in action.option_strings]
+        if words and words[0].startswith("-") and not any(flag.startswith(words[0]) for flag in known):
+            self.refuse(words)
+
     def refuse(self, words: Sequence[str]) -> NoReturn:
         """UserError for words that nothing has taken."""
         known = [flag for action in self._actions for flag in action.option_strings]
         hint = did_you_mean(words[0].partition("=")[0], known)
         what = "unknown flag" if words[0].startswith("-") else "unexpected word"
-        raise UserError(f"{self.prog}: {what} {words[0]}: `{self.prog} --help` lists its arguments.{hint}")
+        listed = "all commands" if self._commands() else "its arguments"
+        raise UserError(f"{self.prog}: {what} {words[0]}: `{self.prog} --help` lists {listed}.{hint}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """UserError for a value that is none of an argument's choices."""

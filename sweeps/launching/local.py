@@ -16,7 +16,7 @@ from typing import Any
 from ppo.envs.watchdog import KILL
 from ppo.errors import UserError
 from ppo.runs.exits import Exit
-from ppo.runs.files import DISK_FULL, is_full
+from ppo.runs.files import DISK_FULL, is_full, open_to_append
 from ppo.runs.folder import RunFolder
 from ppo.runs.marker import marked_run
 from ppo.runs.states import ENDED, State, standing
@@ -231,7 +231,7 @@ class Pool:
 def _launch(file: PackFile) -> subprocess.Popen[bytes]:
     """A worker in a session of its own, so that a Ctrl-C in our terminal reaches it only through us."""
     command = [*WORKER, str(file.path)]
-    with file.log.open("ab") as log:
+    with open_to_append(file.log) as log:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

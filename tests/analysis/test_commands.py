@@ -1,4 +1,4 @@
-"""What `ppo-analysis` prints and writes, on stores made by hand, and the one line with which it refuses a mistake."""
+"""What `ppo-analysis` prints and writes, on stores made by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.command import commands
 from ppo.runs.published import read
 from tests.analysis.folders import (
     Analysis,
@@ -24,7 +23,6 @@ from tests.analysis.folders import (
     write_state,
     write_sweep,
 )
-from tests.sealed import reseal
 
 # -- table 1 -----------------------------------------------------------------------------------------------------------
 
@@ -154,6 +152,26 @@ def test_figure_3_is_written_and_missing_runs_are_reported(two: Analysis) -> Non
     assert "2 of 3 runs are done" in out
 
 
+@pytest.mark.parametrize(
+    "words", ["table1 --by-task --out new", "table1 --freeze new/frozen.json", "figure3 --out new", "report"], ids=str
+)
+def test_no_link_in_place_of_a_file_is_followed_and_nothing_is_left_beside_it(two: Analysis, words: str) -> None:
+    arguments = [*words.split(), "--sweep", "mine"]
+    Path("new").mkdir()
+    before = two.files()
+    two.prints(*arguments)
+    made = [Path(path) for path in two.files().keys() - before.keys()]
+    assert made
+    Path("theirs").write_text("theirs")
+    for path in made:
+        path.unlink()
+        path.symlink_to(Path("theirs").absolute())
+    two.prints(*arguments)
+    assert Path("theirs").read_text() == "theirs"
+    assert all(path.is_file() and not path.is_symlink() for path in made)
+    assert two.files().keys() == before.keys() | {"theirs", *map(str, made)}
+
+
 def test_the_files_of_two_sweeps_do_not_overwrite_each_other(two: Analysis) -> None:
     write_sweep(two.store, [7.0], "other", setting="other")
     for sweep in ("mine", "other"):
@@ -231,89 +249,3 @@ def test_publishing_again_changes_nothing(two: Analysis) -> None:
     before = two.files()
     two.prints("publish", "mine")
     assert two.files() == before
-
-
-# -- mistakes ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("command", ["table1", "table2", "figure3", "scores"])
-def test_a_sweep_that_is_nowhere_is_refused_with_the_command_that_trains_it(analysis: Analysis, command: str) -> None:
-    assert "ppo-sweeps run absent" in analysis.refuses(command, "--sweep", "absent")
-
-
-def test_table_2_without_scores_names_both_ways_to_give_it_some(analysis: Analysis) -> None:
-    assert all(way in analysis.refuses("table2") for way in ("--csv", "--sweep"))
-
-
-def test_a_sweep_that_is_nowhere_is_not_published(analysis: Analysis) -> None:
-    assert "ppo-sweeps run absent" in analysis.refuses("publish", "absent")
-
-
-@pytest.mark.parametrize("word", ["outputs=nowhere", "outputs=", "outputs=outputs/sweeps/mine/runs.json"])
-def test_a_store_that_is_no_folder_is_refused(two: Analysis, word: str) -> None:
-    assert two.refuses("table1", "--sweep", "mine", word) == f"{word} is invalid: expected an existing folder."
-
-
-@pytest.mark.parametrize("word", ["store=outputs", "outputz=outputs"])
-def test_another_key_is_refused(two: Analysis, word: str) -> None:
-    assert two.refuses("table1", word) == f"{word} is invalid: expected outputs=FOLDER."
-
-
-@pytest.mark.parametrize("words", [["table1", "--sweep"], ["figure3", "--sweep"], ["publish"]])
-def test_a_list_of_runs_that_cannot_be_read_is_reported(two: Analysis, words: list[str]) -> None:
-    Path("outputs/sweeps/mine/runs.json").write_text('{"runs": [')
-    assert "outputs/sweeps/mine/runs.json is not a readable list of runs" in two.refuses(*words, "mine")
-
-
-@pytest.mark.parametrize("command", ["table1", "figure3"])
-def test_a_sweep_of_which_nothing_is_done_has_nothing_to_show(two: Analysis, command: str) -> None:
-    write_list(two.store, [entry("Reacher-v5")])
-    assert two.refuses(command, "--sweep", "mine", "--out", "new").startswith("no run of sweep mine is done")
-
-
-@pytest.mark.parametrize(
-    ("content", "start"),
-    [
-        (None, "scores.csv cannot be read: "),
-        ("", "scores.csv cannot be read: "),
-        ("name,A,B\nPong,1,2\n", "scores.csv has columns name,A,B: "),
-        ("game,A\nPong,1\n", "scores.csv has columns game,A: "),
-        ("game,A,B\nPong,1,2\nQbert,1,\n", "scores.csv, line 3 (Qbert), is invalid"),
-        ("game,A,B\nPong,1,many\n", "scores.csv, line 2 (Pong), is invalid"),
-    ],
-)
-def test_a_csv_of_scores_that_cannot_be_read_is_reported(analysis: Analysis, content: str | None, start: str) -> None:
-    if content is not None:
-        Path("scores.csv").write_text(content)
-    assert analysis.refuses("table2", "--csv", "scores.csv", "--out", "new").startswith(start)
-
-
-@pytest.mark.parametrize("words", [["figure3", "--sweep", "mine"], ["scores", "--sweep", "mine"], ["publish", "mine"]])
-def test_damaged_episodes_are_named_with_their_line(two: Analysis, words: list[str]) -> None:
-    path = Path("outputs") / entry().folder / "episodes.csv"
-    path.write_text("step,return,length\n100,1.0,100\n200,oops,100\n")
-    reseal(path.parent)
-    assert two.refuses(*words).startswith(f"{path}, line 3, is invalid")
-
-
-def test_every_command_has_a_help_of_its_own(analysis: Analysis) -> None:
-    assert len({command.name for command in commands()}) == len(commands()) >= 14
-    for command in commands():
-        with pytest.raises(SystemExit) as ended:
-            analysis(command.name, "--help")
-        assert ended.value.code == 0
-        assert "outputs=FOLDER" in analysis.capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ([], "table1, table2"),
-        (["table9"], "Did you mean table"),
-        (["table1", "--sweeps"], "Did you mean --sweep?"),
-        (["publish"], "sweep is missing"),
-        (["figure1", "--sweep", "mine"], "unknown flag --sweep"),
-    ],
-)
-def test_a_command_that_does_not_exist_is_one_sentence(analysis: Analysis, words: list[str], said: str) -> None:
-    assert said in analysis.refuses(*words)

@@ -56,6 +56,24 @@ def test_a_mistake_gets_one_sentence_and_exit_2_and_starts_nothing(
     assert not store.exists()
 
 
+FLAGS = {
+    "--hlep": ["unknown flag --hlep", "Did you mean --help?"],
+    "--hlep ls": ["unknown flag --hlep"],
+    "verify --jsn": ["unknown flag --jsn", "Did you mean --json?"],
+    "ls --outputs /nope": ["unknown flag --outputs"],
+    "logs abcd --folow": ["unknown flag --folow", "Did you mean --follow?"],
+    "status SWEEP --wacth": ["unknown flag --wacth", "Did you mean --watch?"],
+}
+
+
+@pytest.mark.parametrize("arguments", FLAGS, ids=str)
+def test_an_unknown_flag_is_named_wherever_it_stands(arguments: str, command: Sweeps) -> None:
+    ended = command(*arguments.split())
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+    assert all(part in ended.err for part in FLAGS[arguments]), ended.err
+
+
 FILES = {
     "grid: {seed: [0]}\nsetings: {}": ["unknown key setings", "Did you mean settings"],
     "grid: {seed: []}": ["grid.seed has no values"],

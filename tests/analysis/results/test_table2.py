@@ -107,6 +107,12 @@ def test_every_row_too_long_a_game_twice_and_a_blank_line_before_a_bad_one_are_r
     assert "line 4 (Pong)" in complaint(from_csv, write(tmp_path, "game,A,B\n\nAlien,1,2\nPong,1,x\n"))
 
 
+def test_a_byte_order_mark_and_rows_of_nothing_are_no_part_of_the_scores(tmp_path: Path) -> None:
+    plain = from_csv(write(tmp_path, "game,A,B\nAlien,1,2\nPong,3,4\n"))
+    odd = from_csv(write(tmp_path, "\ufeffgame,A,B\n\nAlien,1,2\n,,\n  \nPong,3,4\n\n"))
+    pd.testing.assert_frame_equal(odd, plain)
+
+
 def test_the_order_of_trials_makes_no_winner() -> None:
     runs = runs_of([*trials("A", "Pong", 0.1, 0.2, 0.3), *trials("B", "Pong", 0.3, 0.2, 0.1)])
     assert count_wins(from_runs(runs)["score"])[TIE] == 1
