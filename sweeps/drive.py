@@ -40,9 +40,9 @@ def drive(name: str, selection: Selection, launcher: Local, scheduler: Scheduler
     check_fit(runs, launcher)
     home = Home(outputs_of([run.config for run in runs]), name)
     home.open()
-    home.write_runs([run.row for run in selection.declared])
     view = make_view()
     try:
+        home.write_runs([run.row for run in selection.declared])
         complete, blocked = _train(home, view, runs, launcher, scheduler, retry=retry)
     finally:
         view.close()

@@ -84,7 +84,11 @@ class Home:
             raise UserError(f"sweep {self.name} is already being run by {who}{lost}: wait for it or stop it.")
         self.cancel_request.unlink(missing_ok=True)
         self._driver = {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time(), "command": sys.argv}
-        self._write_driver()
+        try:
+            self._write_driver()
+        except OSError:
+            self._unlock()
+            raise
 
     def beat(self) -> None:
         """Record, every ten seconds at most, that the driver is alive; where that cannot be written, it goes on."""

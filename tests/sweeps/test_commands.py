@@ -165,6 +165,17 @@ def test_a_driver_elsewhere_is_asked_through_the_store(command: Sweeps, store: P
     assert home.cancel_request.exists()
 
 
+def test_a_request_to_cancel_follows_no_link(command: Sweeps, store: Path, tmp_path: Path) -> None:
+    home = Home(store, command.name)
+    home.path.mkdir(parents=True)
+    write_json(home.path / "driver.json", {"pid": 77, "host": ELSEWHERE, "heartbeat": time.time()})
+    home.cancel_request.symlink_to(tmp_path / "theirs")
+    ended = command("cancel", "SWEEP")
+    assert (ended.status, ended.out) == (2, "")
+    assert str(home.cancel_request) in ended.err
+    assert not (tmp_path / "theirs").exists()
+
+
 @pytest.fixture
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that alone is PATH, so that there is no SLURM but what a test puts there."""
