@@ -23,6 +23,7 @@ class TooLong(BaseException):
     """Raised inside foreign code that takes longer than it may; no Exception, which such code may catch."""
 
     def __init__(self, seconds: float) -> None:
+        super().__init__(f"it took more than {seconds:g} seconds")
         self.seconds = seconds
 
 
@@ -92,6 +93,18 @@ def watching(seconds: Sequence[float]) -> Iterator[None]:
         _limit_processor_time(0)
         WATCH.late = None
         signal.signal(INTERRUPT, before)
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """While open, foreign code that belongs to no lane runs, and TooLong is raised in it after so many seconds."""
+    with watching([seconds]):
+        WATCH.calls += 1
+        WATCH.lane = 0
+        try:
+            yield
+        finally:
+            WATCH.lane = -1
 
 
 def _watch(timer: Timer, ended: threading.Event, clock: Callable[[], float] = time.monotonic) -> None:

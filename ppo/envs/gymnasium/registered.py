@@ -16,7 +16,10 @@ from gymnasium.spaces import Box, Discrete, Space
 from ppo import data
 from ppo.envs.base import Actions, Spec
 from ppo.envs.gymnasium import packages
+from ppo.envs.watchdog import TooLong, limited
 from ppo.errors import UserError, did_you_mean, invalid, one_line
+
+MOST_SECONDS = 600.0  # for a module to be imported, and for an environment to be made and looked at
 
 
 def resolve(env_id: str) -> str:
@@ -37,7 +40,8 @@ def resolve(env_id: str) -> str:
 
 def _import(env_id: str, module: str) -> None:
     try:
-        importlib.import_module(module)
+        with limited(MOST_SECONDS):
+            importlib.import_module(module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the module's own code runs here
@@ -116,17 +120,18 @@ def make(env_id: str, time_limit: int | None = None) -> gymnasium.Env[Any, Any]:
 
 def _look(env_id: str) -> tuple[Spec, int | None]:
     """An environment's spaces and the limit that it has itself; makes one and closes it."""
-    env = make(env_id)
-    try:
-        limit = getattr(env.spec, "max_episode_steps", None)
-        return to_spec(env_id, env.observation_space, env.action_space), limit if isinstance(limit, int) else None
-    except (KeyboardInterrupt, UserError):
-        raise
-    except BaseException as error:
-        raise UserError(f"env.id={env_id} cannot be looked at: {one_line(error).rstrip('.')}.") from error
-    finally:
-        with suppress(Exception, SystemExit):  # how it closes is no matter
-            env.close()
+    with limited(MOST_SECONDS):
+        env = make(env_id)
+        try:
+            limit = getattr(env.spec, "max_episode_steps", None)
+            return to_spec(env_id, env.observation_space, env.action_space), limit if isinstance(limit, int) else None
+        except (KeyboardInterrupt, UserError):
+            raise
+        except BaseException as error:
+            raise UserError(f"env.id={env_id} cannot be looked at: {one_line(error).rstrip('.')}.") from error
+        finally:
+            with suppress(Exception, SystemExit, TooLong):  # how it closes is no matter
+                env.close()
 
 
 def to_spec(env_id: str, observations: Space[Any], actions: Space[Any]) -> Spec:

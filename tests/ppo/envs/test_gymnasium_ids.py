@@ -13,6 +13,7 @@ import pytest
 from ppo.__main__ import main
 from ppo.config.compose import compose
 from ppo.config.identity import run_hash
+from ppo.envs.gymnasium import registered
 from ppo.envs.gymnasium.registered import resolve
 from ppo.envs.gymnasium.schema import Gymnasium
 from ppo.errors import UserError
@@ -139,6 +140,35 @@ def test_an_environment_that_cannot_be_made_is_told_with_its_own_reason(
     assert re.search(rf"env\.id={module}:{name} cannot be made: {reason}", told)
     assert told.count("\n") == 1
     assert not (tmp_path / "store").exists()
+
+
+HANGING = """
+import time
+import gymnasium
+from gymnasium.envs.classic_control import CartPoleEnv
+def hang(self):
+    while True:
+        time.sleep(0.01)
+gymnasium.register("Made-v0", type("Made", (CartPoleEnv,), {"__init__": hang}))
+gymnasium.register("Looked-v0", type("Looked", (CartPoleEnv,), {"observation_space": property(hang, lambda *_: None)}))
+gymnasium.register("Closed-v0", type("Closed", (CartPoleEnv,), {"close": hang}))
+"""
+
+
+def test_an_environment_that_hangs_before_it_is_trained_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hanging_tasks.py").write_text(HANGING, encoding="utf-8")
+    (tmp_path / "hanging_import.py").write_text("while True: pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(registered, "MOST_SECONDS", 0.5)
+    with pytest.raises(UserError, match=r"module that can be imported .*more than 0\.5 seconds"):
+        resolve("hanging_import:Made-v0")
+    resolve("hanging_tasks:Made-v0")
+    for name, what in {"Made": "made", "Looked": "(made|looked at)"}.items():
+        with pytest.raises(UserError, match=rf"cannot be {what}: TooLong: it took more than 0\.5 seconds"):
+            registered.check(f"hanging_tasks:{name}-v0")
+    registered.check("hanging_tasks:Closed-v0")
 
 
 @pytest.mark.parametrize(
