@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 GRACE = 10.0  # seconds, at most, from an interruption to the end of the process
 LOOKS = 20  # at a call that takes as long as it may: a process that was suspended meanwhile is not taken for a hang
@@ -97,13 +98,25 @@ def watching(seconds: Sequence[float]) -> Iterator[None]:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """While open, foreign code that belongs to no lane runs, and TooLong is raised in it after so many seconds."""
+    """While open, foreign code that belongs to no lane runs: nobody would be blamed for how it ends the process.
+
+    TooLong is raised in it after so many seconds, and SystemExit in place of os._exit.
+    """
+    exit_at_once, process = os._exit, os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() == process:
+            raise SystemExit(f"os._exit({status})")
+        exit_at_once(status)  # a child that it has forked
+
     with watching([seconds]):
         WATCH.calls += 1
         WATCH.lane = 0
+        os._exit = leave
         try:
             yield
         finally:
+            os._exit = exit_at_once
             WATCH.lane = -1
 
 

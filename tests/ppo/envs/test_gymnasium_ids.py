@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -143,6 +144,7 @@ def test_an_environment_that_cannot_be_made_is_told_with_its_own_reason(
 
 
 HANGING = """
+import os
 import time
 import gymnasium
 from gymnasium.envs.classic_control import CartPoleEnv
@@ -151,24 +153,29 @@ def hang(self):
         time.sleep(0.01)
 gymnasium.register("Made-v0", type("Made", (CartPoleEnv,), {"__init__": hang}))
 gymnasium.register("Looked-v0", type("Looked", (CartPoleEnv,), {"observation_space": property(hang, lambda *_: None)}))
+gymnasium.register("Left-v0", type("Left", (CartPoleEnv,), {"__init__": lambda self: os._exit(0)}))
 gymnasium.register("Closed-v0", type("Closed", (CartPoleEnv,), {"close": hang}))
 """
 
 
-def test_an_environment_that_hangs_before_it_is_trained_is_one_sentence(
+def test_an_environment_that_hangs_or_ends_the_process_before_it_is_trained_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "hanging_tasks.py").write_text(HANGING, encoding="utf-8")
     (tmp_path / "hanging_import.py").write_text("while True: pass\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registered, "MOST_SECONDS", 0.5)
+    real = os._exit
     with pytest.raises(UserError, match=r"module that can be imported .*more than 0\.5 seconds"):
         resolve("hanging_import:Made-v0")
     resolve("hanging_tasks:Made-v0")
     for name, what in {"Made": "made", "Looked": "(made|looked at)"}.items():
         with pytest.raises(UserError, match=rf"cannot be {what}: TooLong: it took more than 0\.5 seconds"):
             registered.check(f"hanging_tasks:{name}-v0")
+    with pytest.raises(UserError, match=r"cannot be made: SystemExit: os\._exit\(0\)"):
+        registered.check("hanging_tasks:Left-v0")
     registered.check("hanging_tasks:Closed-v0")
+    assert os._exit is real
 
 
 @pytest.mark.parametrize(
