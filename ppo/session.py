@@ -126,7 +126,7 @@ class Session:
         try:
             self._go_on(lane, state)
         except Exception as error:  # it is whole, and cannot be used all the same: the next attempt uses another one
-            if is_passing(error):
+            if isinstance(error, OSError) or is_passing(error):
                 raise
             raise ValueError(checkpoints.reject(member.folder.path, error)) from error
         if self.pack.steps[lane] >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
