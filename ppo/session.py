@@ -19,6 +19,7 @@ from ppo.console import Progress
 from ppo.envs.watchdog import watching
 from ppo.pack import Iteration, Pack
 from ppo.runs import checkpoints
+from ppo.runs.files import is_passing
 from ppo.runs.marker import make_marker
 from ppo.runs.member import Member, fail, open_all
 from ppo.runs.provenance import code_diff, differences, numerical, provenance
@@ -124,9 +125,9 @@ class Session:
             return
         try:
             self._go_on(lane, state)
-        except (OSError, MemoryError):
-            raise
         except Exception as error:  # it is whole, and cannot be used all the same: the next attempt uses another one
+            if isinstance(error, OSError) or is_passing(error):
+                raise
             raise ValueError(checkpoints.reject(member.folder.path, error)) from error
         if self.pack.steps[lane] >= self.pack.goals[lane]:  # stopped between the last checkpoint and the result
             self._finish(lane)

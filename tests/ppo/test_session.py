@@ -1,4 +1,4 @@
-"""A pack and its run folders: what each member keeps, and when it is saved."""
+"""A pack and its run folders: what each member keeps, when it is saved, and that a fault is its own run's."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from ppo.config.identity import run_hash
+from ppo.errors import Busy
 from ppo.pack import Iteration
 from ppo.runs import provenance
 from ppo.runs.folder import RunFolder
 from ppo.runs.store import folder_of
 from ppo.session import train_pack
-from tests.ppo.checkpointed import read_state
+from tests.ppo.checkpointed import read_state, rewrite
 from tests.ppo.handmade import records
 from tests.ppo.sessions import ITERATIONS, STEPS, finish, members_of, run, status, stop_after, updates
 
@@ -93,6 +94,44 @@ def test_members_saved_at_different_steps_go_on_in_one_pack_with_the_same_bytes(
     assert ["starts at step 384 " in log for log in logs] == [True, False]
 
 
+# -- the writer of a folder --------------------------------------------------------------------------------------------
+
+
+def test_a_folder_in_use_is_left_alone_and_the_others_are_let_go(tmp_path: Path) -> None:
+    configs = [run(tmp_path, seed) for seed in range(2)]
+    theirs = RunFolder(folder_of(configs[1]), configs[1])
+    theirs.check()
+    theirs.open()
+    with pytest.raises(Busy, match="in use"):
+        finish(configs)
+    theirs.close()
+    assert [outcome.error for outcome in finish(configs)] == [None, None]
+
+
+@pytest.mark.parametrize("previous", [True, False], ids=["with-previous", "without"])
+@pytest.mark.parametrize("part", ["pack", "resumes", "learner"])
+def test_a_checkpoint_that_lacks_something_fails_its_own_run_once(tmp_path: Path, part: str, previous: bool) -> None:
+    alone = [records(o.folder) for o in finish([run(tmp_path / "alone", seed) for seed in range(3)])]
+    runs = [run(tmp_path, seed, "checkpoint_seconds=0") for seed in range(3)]
+    members = members_of(runs)
+    stop_after(2, members)
+    folder = members[0].folder.path
+    state = read_state(folder / "checkpoint.pt")
+    del (state if part in state else state["pack"])[part]
+    rewrite(folder / "checkpoint.pt", state)
+    if not previous:
+        (folder / "checkpoint.old.pt").unlink()
+    broken, *others = finish(runs)
+    assert part in str(broken.error)
+    assert status(broken.folder)["state"] == "failed"
+    assert [records(outcome.folder) for outcome in others] == alone[1:]
+    assert (folder / "checkpoint.pt.bad").exists()
+    assert "set aside as checkpoint.pt.bad" in (folder / "log.txt").read_text()
+    (again,) = finish(runs[:1])
+    assert [records(again.folder)] == alone[:1]
+    assert f"starts at step {256 if previous else 0} " in (folder / "log.txt").read_text()
+
+
 # -- resumes and clocks ------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +153,19 @@ def test_a_resume_is_in_the_result_with_what_was_different_and_is_told(
         {"step": 128, "exact": True, "differences": [told]},
         {"step": 256, "exact": True, "differences": []},
     ]
+
+
+def test_gradient_steps_that_were_skipped_are_counted_to_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = Iteration.row
+
+    def row(self: Iteration, lane: int) -> dict[str, float]:
+        return original(self, lane) | {"skipped": float(np.float32(7 / 10)) * 10}  # 6.99999988
+
+    monkeypatch.setattr(Iteration, "row", row)
+    (outcome,) = finish([run(tmp_path, 0, "algorithm.epochs=20")])
+    assert (outcome.result or {})["skipped"] == 7 * ITERATIONS
 
 
 def test_an_undisturbed_run_has_no_resumes(tmp_path: Path) -> None:
@@ -155,16 +207,3 @@ def test_a_clock_that_jumps_by_a_day_changes_no_duration(
     assert 0 <= (member.outcome.result or {})["seconds"] < 3600
     assert saves == [STEPS], "nothing was due but the last one"
     assert all(0 < float(row["steps_per_second"]) < 1e9 for row in updates(member.folder.path))
-
-
-def test_gradient_steps_that_were_skipped_are_counted_to_the_last_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = Iteration.row
-
-    def row(self: Iteration, lane: int) -> dict[str, float]:
-        return original(self, lane) | {"skipped": float(np.float32(7 / 10)) * 10}  # 6.99999988
-
-    monkeypatch.setattr(Iteration, "row", row)
-    (outcome,) = finish([run(tmp_path, 0, "algorithm.epochs=20")])
-    assert (outcome.result or {})["skipped"] == 7 * ITERATIONS
