@@ -14,12 +14,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from ppo.envs import torch_settings
 from ppo.envs.descriptors import standard_streams
 
 _signal: Any = import_module("_signal")  # what signal.py wraps into enumerations, a hundred times slower
@@ -98,10 +99,10 @@ def _plain_parts() -> list[Part]:
         Part("floating-point rounding", _rounding, _round_normally),
         Part("the locale", lambda: _locale.setlocale(_locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)),
         Part("blocked signals", lambda: _signal.pthread_sigmask(_signal.SIG_BLOCK, ()), _unblock),
-        Part("an alarm", lambda: _signal.getitimer(_signal.ITIMER_REAL)[0] > 0, lambda _: signal.alarm(0)),
+        Part("an alarm", _alarms, _no_alarms),
         Part("the file mode mask", _mode_mask, os.umask),
-        Part("garbage collection", gc.isenabled, lambda old: gc.enable() if old else gc.disable()),
-        Part("settings of torch", _torch, _restore_torch),
+        Part("garbage collection", lambda: (gc.isenabled(), gc.get_threshold()), _collect),
+        Part("settings of torch", torch_settings.look, torch_settings.put_back),
     ]
 
 
@@ -124,8 +125,23 @@ def _round_normally(old: tuple[bool, bool, bool]) -> None:
     torch.set_flush_denormal(old[2])
 
 
+def _alarms() -> tuple[bool, bool]:
+    get = _signal.getitimer  # the third timer is the watchdog's
+    return get(_signal.ITIMER_REAL)[0] > 0, get(_signal.ITIMER_PROF)[0] > 0
+
+
+def _no_alarms(_: Any) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+
+
 def _unblock(old: Any) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
+def _collect(old: tuple[bool, tuple[int, int, int]]) -> None:
+    gc.set_threshold(*old[1])
+    (gc.enable if old[0] else gc.disable)()
 
 
 def _mode_mask() -> int:
@@ -134,34 +150,11 @@ def _mode_mask() -> int:
     return mask
 
 
-def _torch() -> tuple[Any, ...]:
-    return (
-        torch.get_default_dtype(),
-        torch.is_grad_enabled(),
-        torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
-        torch._C._len_torch_function_stack(),  # where set_default_device puts itself
-    )
-
-
-def _restore_torch(old: tuple[Any, ...]) -> None:
-    setters: tuple[Callable[[Any], object], ...] = (
-        torch.set_default_dtype,
-        torch.set_grad_enabled,
-        torch.set_num_threads,
-        torch.use_deterministic_algorithms,
-        lambda _: torch.set_default_device(None),
-    )
-    for put_back, before, now in zip(setters, old, _torch(), strict=True):
-        if now != before:
-            put_back(before)
-
-
 # -- what is an object: kept, and compared by identity -----------------------------------------------------------------
 
 
 def _object_parts() -> list[Part]:
-    return [_handlers(), _environment(), _interpreter(), _warnings(), _logging(), _decimal()]
+    return [_handlers(), _environment(), _interpreter(), _collected(), _warnings(), _logging(), _decimal()]
 
 
 def _handlers() -> Part:
@@ -215,6 +208,20 @@ def _interpreter() -> Part:
     return Part("settings of the interpreter", same, put_back)
 
 
+def _collected() -> Part:
+    callbacks, kept = gc.callbacks, list(gc.callbacks)
+
+    def put_back(_: bool) -> None:
+        gc.callbacks = callbacks  # type: ignore[misc]
+        callbacks[:] = kept
+
+    def same() -> bool:
+        now = gc.callbacks
+        return now is callbacks and len(now) == len(kept) and all(map(is_, now, kept))
+
+    return Part("callbacks of garbage collection", same, put_back)
+
+
 def _warnings() -> Part:
     filters, kept = warnings.filters, list(warnings.filters)
 
@@ -249,15 +256,19 @@ def _logging() -> Part:
 
 def _decimal() -> Part:
     context = decimal.getcontext()
-    precision, rounding, traps = context.prec, context.rounding, dict(context.traps)
+    kept = context.copy()
+    names = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+    settings = attrgetter(*names, "traps")
+    expected = settings(kept)  # the traps are those of the copy, which nobody else has
 
     def put_back(_: bool) -> None:
         decimal.setcontext(context)
-        context.prec, context.rounding = precision, rounding
-        context.traps.update(traps)
+        for name in names:
+            setattr(context, name, getattr(kept, name))
+        context.traps.update(kept.traps)
 
     def same() -> bool:
         now = decimal.getcontext()
-        return now is context and now.prec == precision and now.rounding == rounding
+        return now is context and settings(now) == expected
 
     return Part("the context of decimal", same, put_back)
