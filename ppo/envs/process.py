@@ -12,15 +12,13 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from importlib import import_module
 from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from ppo.envs import torch_settings
 from ppo.envs.descriptors import standard_streams
 
 _signal: Any = import_module("_signal")  # what signal.py wraps into enumerations, a hundred times slower
@@ -68,9 +66,9 @@ class ProcessState:
         """Whether anything has changed."""
         return [look() for look in self._looks] != self._before
 
-    def put_back(self) -> Iterator[tuple[str, str | None]]:
-        """Put back what has changed; yields what it was, and why it could not be if so."""
-        changed = self._changed()
+    def put_back(self, leave: Container[str] = ()) -> Iterator[tuple[str, str | None]]:
+        """Put back what has changed but for some kinds; yields what it was, and why it could not be if so."""
+        changed = [(part, before) for part, before in self._changed() if part.kind not in leave]
         for part, before in changed:
             problem, foreign = None, True
             try:
@@ -82,7 +80,7 @@ class ProcessState:
             if foreign or problem:
                 yield part.kind, problem
         for part, before in self._changed():  # by putting back the others: torch imports modules meanwhile
-            if not any(part is other for other, _ in changed):
+            if part.kind not in leave and not any(part is other for other, _ in changed):
                 part.put_back(before)
 
     def _changed(self) -> list[tuple[Part, Any]]:
@@ -102,8 +100,17 @@ def _plain_parts() -> list[Part]:
         Part("an alarm", _alarms, _no_alarms),
         Part("the file mode mask", _mode_mask, os.umask),
         Part("garbage collection", lambda: (gc.isenabled(), gc.get_threshold()), _collect),
-        Part("settings of torch", torch_settings.look, torch_settings.put_back),
+        *_torch_parts(),
     ]
+
+
+def _torch_parts() -> list[Part]:
+    """None where torch is not loaded, which takes seconds: there is nothing to be changed then."""
+    if "torch" not in sys.modules:
+        return []
+    from ppo.envs import torch_settings
+
+    return [Part("settings of torch", torch_settings.look, torch_settings.put_back)]
 
 
 def _working_directory() -> str:
@@ -122,7 +129,8 @@ def _round_normally(old: tuple[bool, bool, bool]) -> None:
     import ctypes
 
     ctypes.CDLL(None).fesetround(0)  # FE_TONEAREST
-    torch.set_flush_denormal(old[2])
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(old[2])
 
 
 def _alarms() -> tuple[bool, bool]:

@@ -15,10 +15,11 @@ _entered: list[Any] = []  # never left: leaving them would bring back what they 
 
 
 class _Setting(NamedTuple):
-    """One of them: how to look at it, and how to put it back to what was seen."""
+    """One of them: how to look at it, how to put it back to what was seen, and what is seen at first."""
 
     look: Callable[[], Any]
     put_back: Callable[[Any], object]
+    usual: Any = False
 
 
 def _leave_inference(old: bool) -> None:
@@ -43,20 +44,21 @@ def _pop_dispatches(old: int) -> None:
 
 
 _SETTINGS = (  # modes first: the setters of the others are subject to them
-    _Setting(torch._C._len_torch_dispatch_stack, _pop_dispatches),
-    _Setting(torch._C._len_torch_function_stack, _pop_functions),
+    _Setting(torch._C._len_torch_dispatch_stack, _pop_dispatches, 0),
+    _Setting(torch._C._len_torch_function_stack, _pop_functions, 0),
     _Setting(torch.is_inference_mode_enabled, _leave_inference),
-    _Setting(torch.is_grad_enabled, torch.set_grad_enabled),
+    _Setting(torch.is_grad_enabled, torch.set_grad_enabled, True),
     _Setting(partial(torch.is_autocast_enabled, "cpu"), partial(torch.set_autocast_enabled, "cpu")),
     _Setting(partial(torch.is_autocast_enabled, "cuda"), partial(torch.set_autocast_enabled, "cuda")),
-    _Setting(partial(_hooks._top_saved_tensors_default_hooks, True), _pop_hooks),
+    _Setting(partial(_hooks._top_saved_tensors_default_hooks, True), _pop_hooks, None),
     _Setting(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
-    _Setting(torch.get_default_dtype, torch.set_default_dtype),
-    _Setting(torch.get_num_threads, torch.set_num_threads),
+    _Setting(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
+    _Setting(torch.get_num_threads, torch.set_num_threads, torch.get_num_threads()),
     _Setting(torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
-    _Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-    _Setting(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled),
+    _Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
+    _Setting(torch._C._get_mkldnn_enabled, torch._C._set_mkldnn_enabled, True),
 )
+USUAL = [setting.usual for setting in _SETTINGS]  # as torch is loaded
 _LOOKS = [setting.look for setting in _SETTINGS]
 
 

@@ -75,7 +75,7 @@ SETTINGS: dict[str, Callable[[], Any]] = {
     "DispatchMode": enter(DoubledBelow),
     "SavedHooks": enter(lambda: torch.autograd.graph.saved_tensors_hooks(lambda x: x * 2, lambda x: x)),
     "Precision": low_precision,
-    "Collected": lambda: gc.callbacks.append(call_back) if not kept else None,
+    "Collected": lambda: gc.callbacks.append(call_back),
     "Profiling": lambda: signal.setitimer(signal.ITIMER_PROF, 0.05),
     "Interop": once(lambda: torch.set_num_interop_threads(1)),
     "Deterministic": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
