@@ -172,7 +172,7 @@ def _identity(folder: Path, result: Mapping[str, Any]) -> list[str]:
     rows = rows_of(folder)
     damage += [f"{name} has {rows[name]} rows, not {count}" for name, count in result["rows"].items()
                if rows.get(name, count) != count]  # fmt: skip
-    if not _is_score(folder, result.get("score")):
+    if "score" in result and not _is_score(folder, result["score"]):
         damage.append(f"{RESULT} has another score than {EPISODES}")
     if read_bytes(folder / RESULT) != _bytes(result):
         damage.append(f"{RESULT} has other bytes than we write")
