@@ -220,7 +220,7 @@ def _collected() -> Part:
     callbacks, kept = gc.callbacks, list(gc.callbacks)
 
     def put_back(_: bool) -> None:
-        gc.callbacks = callbacks  # type: ignore[misc]
+        gc.callbacks = callbacks
         callbacks[:] = kept
 
     def same() -> bool:
