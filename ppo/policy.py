@@ -6,6 +6,7 @@ The file opens without this package: its tensors are the parameters by their nam
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ from ppo.networks.flat import FlatNetwork, Head
 from ppo.runs.files import write_atomically
 
 NAME = "policy.safetensors"
-FORMAT = 1
+FORMAT, DIGEST = 2, "sha256"
+UNSIGNED = 1  # the format without a digest
 FILTER = ("obs_filter.mean", "obs_filter.inverse_deviation")
 
 
@@ -108,6 +110,7 @@ class Policy:
             "obs": {"shape": list(obs.shape), "dtype": obs.dtype.name, "clip": OBS_CLIP if self.scaling else None},
             "action": {"size": action.size, "discrete": action.discrete} | bounds,
         }
+        about |= {DIGEST: _digest(about, tensors)}
         metadata = {"policy": json.dumps(about, sort_keys=True)}  # one key: their order would differ between processes
         write_atomically(path, safetensors.torch.save(tensors, metadata))
 
@@ -129,8 +132,11 @@ def load(run: Path | str) -> Policy:
 
 def _policy_of(about: dict[str, Any], tensors: dict[str, Tensor]) -> Policy:
     """The policy of a file's content; ValueError if it is of another format or incomplete."""
-    if about.pop("format") != FORMAT:
+    if about["format"] not in (UNSIGNED, FORMAT):
         raise ValueError(f"it has another format; expected {FORMAT}")
+    if about["format"] == FORMAT and about.pop(DIGEST) != _digest(about, tensors):
+        raise ValueError("it is damaged")
+    about.pop("format")
     config = to_config(about.pop("config"))
     obs, action = about.pop("obs"), about.pop("action")
     low, high = ([end if x is None else x for x in action[k]] for k, end in (("low", -np.inf), ("high", np.inf)))
@@ -142,6 +148,15 @@ def _policy_of(about: dict[str, Any], tensors: dict[str, Tensor]) -> Policy:
         raise ValueError("its tensors are not those of its network")
     theta = torch.cat([tensors[name].flatten() for name in network.shapes])
     return Policy(config, spec, theta, (scaling[0], scaling[1]) if scaling else None, about)
+
+
+def _digest(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """The sha256 of all that a file says but this."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _network(config: Config, spec: Spec) -> FlatNetwork:

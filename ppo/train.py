@@ -15,7 +15,7 @@ from ppo.config.identity import pack_key
 from ppo.config.run import Config
 from ppo.envs.memory import check_memory
 from ppo.envs.process import set_handler
-from ppo.errors import invalid
+from ppo.errors import UserError, invalid
 from ppo.learning import compilers
 from ppo.learning.compiling import has_compiler, wants_compile
 from ppo.runs.checkpoints import NEWEST, PREVIOUS
@@ -42,7 +42,8 @@ def train(
 
     `folders`: where each run goes, if that is settled already; `stop` is asked before every iteration whether to save
     and stop, as after Ctrl-C; `marker` is a file that always names the run being worked for. Outcomes come in the order
-    of `configs`. Raises UserError before anything starts, Interrupted once all is saved.
+    of `configs`. Raises UserError before anything starts, or once the others have ended if a folder turns out to be
+    unusable; Interrupted once all is saved.
     """
     for env in {config.env for config in configs}:
         env.check()
@@ -58,6 +59,8 @@ def train(
         for pack in _packs([m for m in members.values() if not m.ended]):
             torch.set_num_threads(pack[0].config.execution.threads)
             train_pack(pack, lambda: stopping() or stop(), marker)
+    if refused := next((m.outcome.error for m in members.values() if m.outcome.refused), None):
+        raise UserError(refused)
     return [members[path].outcome for path in paths]
 
 

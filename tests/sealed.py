@@ -18,7 +18,8 @@ def write_sealed(folder: Path, result: Mapping[str, Any], artefacts: Iterable[st
     """Write a result for what a folder has; its missing files are written too, with a row for each episode."""
     for name, content in DEFAULTS.items():
         if not (folder / name).exists():
-            rows = "1,1.0,1\n" * int(result.get("episodes") or 0) if name == EPISODES else ""
+            score = 1.0 if result.get("score") is None else result["score"]
+            rows = f"1,{score},1\n" * int(result.get("episodes") or 0) if name == EPISODES else ""
             (folder / name).write_text(content + rows)
     named = SEED_FOLDER.fullmatch(folder.name)
     values = {"run": (named[2] if named else "").ljust(64, "0"), "episodes": 0, "steps": 0} | dict(result)

@@ -12,13 +12,12 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from importlib import import_module
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from ppo.envs.descriptors import standard_streams
 
@@ -67,9 +66,9 @@ class ProcessState:
         """Whether anything has changed."""
         return [look() for look in self._looks] != self._before
 
-    def put_back(self) -> Iterator[tuple[str, str | None]]:
-        """Put back what has changed; yields what it was, and why it could not be if so."""
-        changed = self._changed()
+    def put_back(self, leave: Container[str] = ()) -> Iterator[tuple[str, str | None]]:
+        """Put back what has changed but for some kinds; yields what it was, and why it could not be if so."""
+        changed = [(part, before) for part, before in self._changed() if part.kind not in leave]
         for part, before in changed:
             problem, foreign = None, True
             try:
@@ -81,7 +80,7 @@ class ProcessState:
             if foreign or problem:
                 yield part.kind, problem
         for part, before in self._changed():  # by putting back the others: torch imports modules meanwhile
-            if not any(part is other for other, _ in changed):
+            if part.kind not in leave and not any(part is other for other, _ in changed):
                 part.put_back(before)
 
     def _changed(self) -> list[tuple[Part, Any]]:
@@ -98,11 +97,20 @@ def _plain_parts() -> list[Part]:
         Part("floating-point rounding", _rounding, _round_normally),
         Part("the locale", lambda: _locale.setlocale(_locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)),
         Part("blocked signals", lambda: _signal.pthread_sigmask(_signal.SIG_BLOCK, ()), _unblock),
-        Part("an alarm", lambda: _signal.getitimer(_signal.ITIMER_REAL)[0] > 0, lambda _: signal.alarm(0)),
+        Part("an alarm", _alarms, _no_alarms),
         Part("the file mode mask", _mode_mask, os.umask),
-        Part("garbage collection", gc.isenabled, lambda old: gc.enable() if old else gc.disable()),
-        Part("settings of torch", _torch, _restore_torch),
+        Part("garbage collection", lambda: (gc.isenabled(), gc.get_threshold()), _collect),
+        *_torch_parts(),
     ]
+
+
+def _torch_parts() -> list[Part]:
+    """None where torch is not loaded, which takes seconds: there is nothing to be changed then."""
+    if "torch" not in sys.modules:
+        return []
+    from ppo.envs import torch_settings
+
+    return [Part("settings of torch", torch_settings.look, torch_settings.put_back)]
 
 
 def _working_directory() -> str:
@@ -121,11 +129,27 @@ def _round_normally(old: tuple[bool, bool, bool]) -> None:
     import ctypes
 
     ctypes.CDLL(None).fesetround(0)  # FE_TONEAREST
-    torch.set_flush_denormal(old[2])
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(old[2])
+
+
+def _alarms() -> tuple[bool, bool]:
+    get = _signal.getitimer  # the third timer is the watchdog's
+    return get(_signal.ITIMER_REAL)[0] > 0, get(_signal.ITIMER_PROF)[0] > 0
+
+
+def _no_alarms(_: Any) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _unblock(old: Any) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
+def _collect(old: tuple[bool, tuple[int, int, int]]) -> None:
+    gc.set_threshold(*old[1])
+    (gc.enable if old[0] else gc.disable)()
 
 
 def _mode_mask() -> int:
@@ -134,34 +158,11 @@ def _mode_mask() -> int:
     return mask
 
 
-def _torch() -> tuple[Any, ...]:
-    return (
-        torch.get_default_dtype(),
-        torch.is_grad_enabled(),
-        torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(),
-        torch._C._len_torch_function_stack(),  # where set_default_device puts itself
-    )
-
-
-def _restore_torch(old: tuple[Any, ...]) -> None:
-    setters: tuple[Callable[[Any], object], ...] = (
-        torch.set_default_dtype,
-        torch.set_grad_enabled,
-        torch.set_num_threads,
-        torch.use_deterministic_algorithms,
-        lambda _: torch.set_default_device(None),
-    )
-    for put_back, before, now in zip(setters, old, _torch(), strict=True):
-        if now != before:
-            put_back(before)
-
-
 # -- what is an object: kept, and compared by identity -----------------------------------------------------------------
 
 
 def _object_parts() -> list[Part]:
-    return [_handlers(), _environment(), _interpreter(), _warnings(), _logging(), _decimal()]
+    return [_handlers(), _environment(), _interpreter(), _collected(), _warnings(), _logging(), _decimal()]
 
 
 def _handlers() -> Part:
@@ -215,6 +216,20 @@ def _interpreter() -> Part:
     return Part("settings of the interpreter", same, put_back)
 
 
+def _collected() -> Part:
+    callbacks, kept = gc.callbacks, list(gc.callbacks)
+
+    def put_back(_: bool) -> None:
+        gc.callbacks = callbacks
+        callbacks[:] = kept
+
+    def same() -> bool:
+        now = gc.callbacks
+        return now is callbacks and len(now) == len(kept) and all(map(is_, now, kept))
+
+    return Part("callbacks of garbage collection", same, put_back)
+
+
 def _warnings() -> Part:
     filters, kept = warnings.filters, list(warnings.filters)
 
@@ -249,15 +264,19 @@ def _logging() -> Part:
 
 def _decimal() -> Part:
     context = decimal.getcontext()
-    precision, rounding, traps = context.prec, context.rounding, dict(context.traps)
+    kept = context.copy()
+    names = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+    settings = attrgetter(*names, "traps")
+    expected = settings(kept)  # the traps are those of the copy, which nobody else has
 
     def put_back(_: bool) -> None:
         decimal.setcontext(context)
-        context.prec, context.rounding = precision, rounding
-        context.traps.update(traps)
+        for name in names:
+            setattr(context, name, getattr(kept, name))
+        context.traps.update(kept.traps)
 
     def same() -> bool:
         now = decimal.getcontext()
-        return now is context and now.prec == precision and now.rounding == rounding
+        return now is context and settings(now) == expected
 
     return Part("the context of decimal", same, put_back)

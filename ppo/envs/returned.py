@@ -12,7 +12,7 @@ import numpy as np
 from ppo.data import Space
 from ppo.errors import text_of
 
-_NUMBERS = (int, float, np.integer, np.floating)
+_NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 _TRUTH = (bool, np.bool_)
 
 
@@ -49,6 +49,8 @@ def parts(value: Any, count: int, what: str) -> tuple[Any, ...]:
 
 
 def _array(value: Any) -> np.ndarray:
+    if np.ma.is_masked(value):  # there is nothing behind a mask
+        return np.asarray(None)
     try:
         return np.asarray(value)
     except ValueError:  # lists of different lengths

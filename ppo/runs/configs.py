@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from ppo.config.flatten import flatten
-from ppo.config.identity import essence, run_hash
+from ppo.config.identity import essence, run_hash, setting_hash
 from ppo.config.run import EXECUTION_KEYS, Config, to_config
 from ppo.errors import UserError, one_line
 from ppo.runs.files import read_bytes
@@ -41,10 +41,13 @@ def run_of(content: Any) -> str | None:
     return None if config is None else run_hash(config)
 
 
-def goal_of(content: Any) -> int | None:
-    """The steps at which the run that a config describes is done; None as in `run_of`."""
+def facts_of(content: Any) -> dict[str, Any]:
+    """What a result must say of the run that a config describes, and `goal`, its steps; empty as in `run_of`."""
     config = _config_of(content)
-    return None if config is None else config.goal
+    if config is None:
+        return {}
+    facts = {"run": run_hash(config), "env": config.env.id, "seed": config.seed}
+    return facts | {"setting_hash": setting_hash(config), "goal": config.goal}
 
 
 def _config_of(content: Any) -> Config | None:

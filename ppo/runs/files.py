@@ -51,14 +51,15 @@ def write_aside(path: Path, content: bytes) -> Path:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add to a file, creating it if need be; OSError if it is a link."""
+    """Add to a file, creating it if need be; OSError if it is a link, or a pipe that nobody reads."""
     with open_to_append(path) as file:
         file.write(content)
 
 
 def open_to_append(path: Path) -> io.BufferedWriter:
-    """A file to be added to, created if need be; OSError if it is a link."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINKS, 0o666), "ab")
+    """A file to be added to, created if need be; OSError if it is a link, or a pipe that nobody reads."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | NO_LINKS
+    return os.fdopen(os.open(path, flags, 0o666), "ab")
 
 
 def truncate(path: Path, size: int) -> None:

@@ -48,11 +48,18 @@ def run_folders(outputs: Path) -> Iterator[Path]:
                 yield runs / env / setting / match[0]
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # such as a link that leads to itself
+        return False
+
+
 def _folders(folder: Path) -> list[str]:
     """The names of a folder's folders, sorted; empty where there is none."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir())
+            return sorted(entry.name for entry in entries if _is_folder(entry))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ppo.config.run import Config
-from ppo.errors import UserError, one_line
+from ppo.errors import Busy, UserError, one_line
 from ppo.runs.files import DISK_FULL, is_full
 from ppo.runs.folder import RunFolder
 
@@ -26,6 +26,7 @@ class Outcome:
     result: dict[str, Any] | None = None  # of a run that is done
     error: str | None = None  # of a run that failed
     paused: bool = False  # by a full disk: `error` says so, and the run goes on when asked again
+    refused: bool = False  # its folder cannot be used: `error` is a sentence about that
     trained: bool = True  # False: it was done before
 
 
@@ -60,17 +61,31 @@ class Member:
 
 
 def open_all(members: Sequence[Member]) -> list[Member]:
-    """Open all folders; those on a full disk wait for another time, and their mates go on."""
+    """Open all folders, and return whose could be; the others are refused, or wait for space, and their mates go on.
+
+    Busy if a folder has another writer.
+    """
     opened = []
     for member in members:
         try:
             member.folder.open(compiled=member.compiled)
             opened.append(member)
+        except Busy:
+            raise
+        except UserError as error:
+            refuse(member, str(error))
         except OSError as error:
-            if not is_full(error):
-                raise UserError(f"run folder {member.folder.path} cannot be written: {error.strerror}.") from None
-            fail(member, error, member.folder.step)
+            if is_full(error):
+                fail(member, error, member.folder.step)
+            else:
+                refuse(member, f"run folder {member.folder.path} cannot be written: {error.strerror}.")
     return opened
+
+
+def refuse(member: Member, reason: str) -> None:
+    """End a member whose folder cannot be used, without a word in it."""
+    member.outcome.error, member.outcome.refused = reason, True
+    member.folder.close()
 
 
 def fail(member: Member, error: Exception, step: int) -> None:

@@ -18,6 +18,7 @@ from ppo.runs.files import read_bytes, write_atomically
 from ppo.runs.finding import SEED_FOLDER
 
 RESULT, DIGEST = "result.json", "digest"
+SCORED = 100  # episodes, the last of a run, of which the score is the mean return
 CONFIG, EPISODES, UPDATES = "config.yaml", "episodes.csv", "updates.csv"
 KINDS: dict[str, Any] = dict.fromkeys(("score", "seconds"), (int, float)) | dict.fromkeys(
     ("seed", "episodes", "steps", "pack_size", "skipped"), int) | dict.fromkeys(
@@ -160,16 +161,30 @@ def _misplaced(folder: Path, result: Mapping[str, Any]) -> list[str]:
 
 def _identity(folder: Path, result: Mapping[str, Any]) -> list[str]:
     """Whether a result is that of the run in config.yaml, trained to its end, and written as we write results."""
-    from ppo.runs.configs import goal_of, read_config, run_of  # slower to load than what other readers need
+    from ppo.runs.configs import facts_of, read_config  # slower to load than what other readers need
 
-    config = read_config(folder / CONFIG)
-    damage = [] if run_of(config) in (result["run"], None) else [f"{CONFIG} is of another run than {RESULT}"]
-    goal = goal_of(config)
-    if goal is not None and result["steps"] < goal:
-        damage.append(f"{RESULT} has {result['steps']} of {goal} steps")
+    facts = facts_of(read_config(folder / CONFIG))  # empty if it is another version's
+    damage = [] if facts.get("run") in (result["run"], None) else [f"{CONFIG} is of another run than {RESULT}"]
+    if result["steps"] < facts.get("goal", 0):
+        damage.append(f"{RESULT} has {result['steps']} of {facts['goal']} steps")
+    damage += [f"{RESULT} has {key}={result[key]}, and {CONFIG} {facts[key]}" for key in ("env", "seed", "setting_hash")
+               if key in facts and result.get(key, facts[key]) != facts[key]]  # fmt: skip
     rows = rows_of(folder)
     damage += [f"{name} has {rows[name]} rows, not {count}" for name, count in result["rows"].items()
                if rows.get(name, count) != count]  # fmt: skip
+    if "score" in result and not _is_score(folder, result["score"]):
+        damage.append(f"{RESULT} has another score than {EPISODES}")
     if read_bytes(folder / RESULT) != _bytes(result):
         damage.append(f"{RESULT} has other bytes than we write")
     return damage
+
+
+def _is_score(folder: Path, score: float | None) -> bool:
+    """Whether it is the mean return of a run's last episodes."""
+    lines = read_bytes(folder / EPISODES).decode(errors="replace").split()[1:][-SCORED:]
+    try:
+        returns = [float(line.split(",")[1]) for line in lines]
+    except (ValueError, IndexError):
+        return False
+    mean = math.fsum(returns) / len(returns) if returns else math.nan
+    return math.isclose(mean, score, rel_tol=1e-6, abs_tol=1e-6) if score is not None else not math.isfinite(mean)

@@ -93,9 +93,11 @@ class Pool:
                 file = self.home.write_pack(pack.runs)
                 process = _launch(file)
             except OSError as error:
-                if not is_full(error):
-                    raise
-                self._block(pack.runs, DISK_FULL)
+                if self.active and not is_full(error):  # no process or file is left: until one of ours has ended
+                    self.queue.appendleft(pack)
+                    break
+                reason = DISK_FULL if is_full(error) else f"no process can be started for it: {error.strerror}"
+                self._block(pack.runs, reason)
                 continue
             self.active.append(ActivePack(pack.runs, file, process, Watch(pack.runs, pack.seconds)))
             self.view.event(f"started  {pack_title(pack.runs)} x{len(pack.runs)}")

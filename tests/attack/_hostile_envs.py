@@ -31,6 +31,8 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete
 
+from tests.attack._hostile_settings import SETTINGS
+
 WHEN = 100  # step of an environment at which it turns hostile
 EPISODE = 20
 kept: list[Any] = []  # what leaks
@@ -373,8 +375,9 @@ CLASSES = (
     NoObservation, Rewarding, InfiniteReward, ArrayReward, TextReward, HugeReward, NeverOver, RaisesAtTheEnd,
     CannotBeMade,
 )  # fmt: skip
+ALL_ACTS = ACTS | SETTINGS
 KINDS: dict[str, type[Task]] = {
-    **{name: type(name, (Task,), {"act": staticmethod(act), "__module__": __name__}) for name, act in ACTS.items()},
+    **{name: type(name, (Task,), {"act": staticmethod(act), "__module__": __name__}) for name, act in ALL_ACTS.items()},
     **{kind.__name__: kind for kind in CLASSES},
 }
 for _name, _kind in {"Plain": Task, **KINDS}.items():

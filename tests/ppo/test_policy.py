@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -120,6 +121,20 @@ def test_a_damaged_file_is_one_sentence(damage: bytes, folder: Path, tmp_path: P
     (tmp_path / NAME).write_bytes(changed.get(damage, damage))
     with pytest.raises(UserError, match="cannot be read as a policy"):
         ppo.load(tmp_path)
+
+
+def test_no_flipped_bit_passes(folder: Path, tmp_path: Path) -> None:
+    content, copy, whole = (folder / NAME).read_bytes(), tmp_path / NAME, ppo.load(folder)
+    draw = np.random.default_rng(0)
+    for position in [*draw.integers(8 * len(content), size=60).tolist(), 8 * len(content) - 20]:
+        flipped = bytearray(content)
+        flipped[position // 8] ^= 1 << position % 8
+        copy.write_bytes(flipped)
+        with contextlib.suppress(UserError):
+            assert torch.equal(ppo.load(copy).theta, whole.theta), f"bit {position}"
+            assert ppo.load(copy).facts == whole.facts, f"bit {position}"
+    with pytest.raises(UserError, match="damaged"):
+        ppo.load(copy)
 
 
 def test_a_folder_without_a_policy_is_one_sentence(tmp_path: Path) -> None:

@@ -111,6 +111,16 @@ def test_a_folder_of_another_run_is_refused_before_anything_starts(tmp_path: Pat
     assert not list(tmp_path.rglob("seed-5-*/config.yaml"))
 
 
+def test_a_folder_that_cannot_be_locked_costs_its_own_run_only(tmp_path: Path) -> None:
+    configs = [run(tmp_path, seed=seed) for seed in (0, 1, 2)]
+    (folder_of(configs[1]) / ".lock").mkdir(parents=True)
+    with pytest.raises(UserError, match="cannot be locked"):
+        train(configs)
+    done = [(folder_of(config) / "result.json").exists() for config in configs]
+    assert done == [True, False, True]
+    assert not (folder_of(configs[1]) / "status.json").exists(), "nothing is written without the lock"
+
+
 def test_a_marker_names_nobody_once_all_is_done(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     train([run(tmp_path, seed=seed) for seed in range(2)], marker=marker)

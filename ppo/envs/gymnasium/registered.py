@@ -16,6 +16,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from ppo import data
 from ppo.envs.base import Actions, Spec
 from ppo.envs.gymnasium import packages
+from ppo.envs.untouched import untouched
 from ppo.envs.watchdog import TooLong, limited
 from ppo.errors import UserError, did_you_mean, invalid, one_line
 
@@ -40,7 +41,7 @@ def resolve(env_id: str) -> str:
 
 def _import(env_id: str, module: str) -> None:
     try:
-        with limited(MOST_SECONDS):
+        with untouched(variables=False), limited(MOST_SECONDS):
             importlib.import_module(module)
     except KeyboardInterrupt:
         raise
@@ -120,7 +121,7 @@ def make(env_id: str, time_limit: int | None = None) -> gymnasium.Env[Any, Any]:
 
 def _look(env_id: str) -> tuple[Spec, int | None]:
     """An environment's spaces and the limit that it has itself; makes one and closes it."""
-    with limited(MOST_SECONDS):
+    with untouched(), limited(MOST_SECONDS):
         env = make(env_id)
         try:
             limit = getattr(env.spec, "max_episode_steps", None)

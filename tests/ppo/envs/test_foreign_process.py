@@ -20,6 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.autograd.graph import saved_tensors_hooks
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ppo.envs.foreign import Foreign, ForeignError
 from ppo.envs.process import ProcessState, set_handler
@@ -55,6 +58,37 @@ def context() -> None:
     decimal.setcontext(decimal.Context(prec=4))
 
 
+def traps() -> None:
+    decimal.getcontext().traps[decimal.Inexact] = True
+
+
+def exponents() -> None:
+    decimal.getcontext().Emax = 0
+
+
+entered: list[Any] = []
+
+
+def entering(make: Callable[[], Any]) -> Callable[[], None]:
+    """Enter a mode, and never leave it."""
+
+    def act() -> None:
+        entered.append(make())
+        entered[-1].__enter__()
+
+    return act
+
+
+class Dispatched(TorchDispatchMode):
+    def __torch_dispatch__(self, function: Any, kinds: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return function(*args, **(kwargs or {}))
+
+
+class Called(TorchFunctionMode):
+    def __torch_function__(self, function: Any, kinds: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return function(*args, **(kwargs or {}))
+
+
 def zone() -> None:
     os.environ["TZ"] = "Asia/Tokyo"
     time.tzset()
@@ -82,6 +116,13 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
     "gradients": (lambda: torch.set_grad_enabled(False), "torch"),
     "device": (lambda: torch.set_default_device("meta"), "torch"),
     "deterministic": (lambda: torch.use_deterministic_algorithms(True), "torch"),
+    "autocast": (entering(lambda: torch.autocast("cpu", torch.bfloat16)), "torch"),
+    "inference": (entering(torch.inference_mode), "torch"),
+    "anomalies": (lambda: torch.autograd.set_detect_anomaly(True), "torch"),
+    "dispatch mode": (entering(Dispatched), "torch"),
+    "function mode": (entering(Called), "torch"),
+    "saved tensors": (entering(lambda: saved_tensors_hooks(lambda x: x * 2, lambda x: x)), "torch"),
+    "products": (lambda: torch.set_float32_matmul_precision("medium"), "torch"),
     "variables": (lambda: os.environ.update(ODD_NAME="1"), "environment variables"),
     "no variables": (os.environ.clear, "environment variables"),
     "time zone": (zone, "environment variables"),
@@ -92,6 +133,11 @@ CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
     "logging": (lambda: logging.disable(logging.CRITICAL), "logging"),
     "precision": (precision, "decimal"),
     "context": (context, "decimal"),
+    "traps": (traps, "decimal"),
+    "exponents": (exponents, "decimal"),
+    "thresholds": (lambda: gc.set_threshold(1), "garbage collection"),
+    "callbacks": (lambda: gc.callbacks.append(lambda *_: None), "callbacks"),
+    "profiling": (lambda: signal.setitimer(signal.ITIMER_PROF, 100), "alarm"),
     "stdin": (lambda: os.close(0), "standard streams"),
 }  # fmt: skip
 

@@ -31,6 +31,7 @@ def test_real_numbers_of_the_right_shape_are_an_observation(value: Any) -> None:
         (np.array([1, None, 2]), "None"),
         (np.zeros(3, complex), "complex"),
         ({"x": 1}, "dict"),
+        (np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0]), "--"),
     ],
 )
 def test_anything_else_is_no_observation(value: Any, words: str) -> None:
@@ -46,7 +47,7 @@ def test_a_frame_is_of_bytes() -> None:
         returned.observation(frame / 255, FRAME)
 
 
-@pytest.mark.parametrize("value", [1, 1.0, True, np.float32(1), np.int64(1), np.array(1.0)])
+@pytest.mark.parametrize("value", [1, 1.0, True, np.True_, np.float32(1), np.int64(1), np.array(1.0)])
 def test_a_number_is_a_reward(value: Any) -> None:
     assert returned.reward(value) == 1.0
 

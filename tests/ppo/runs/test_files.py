@@ -69,6 +69,12 @@ def test_a_planted_link_is_not_followed(tmp_path: Path, monkeypatch: pytest.Monk
     assert victim.read_bytes() == b"precious"
 
 
+def test_a_pipe_that_nobody_reads_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log.txt")
+    with pytest.raises(OSError, match="No such device"):
+        files.append(tmp_path / "log.txt", b"x")
+
+
 def test_writers_at_once_do_not_collide(tmp_path: Path) -> None:
     failed: list[BaseException] = []
 

@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from ppo.runs import verified
+from ppo.config.compose import compose
+from ppo.config.files import dump
+from ppo.config.identity import run_hash, setting_hash
+from ppo.config.run import to_mapping
+from ppo.pack import SCORE_EPISODES
+from ppo.runs import results, verified
 from ppo.runs.results import CONFIG, EPISODES, RESULT, UPDATES, examine, read_result, seal, verify, write_result
 from ppo.runs.states import State, standing
 from tests.sealed import write_sealed
@@ -23,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "runs" / "Task-v0" / "ppo" / f"seed-0-{'0' * 12}"
     folder.mkdir(parents=True)
     (folder / "line.csv").write_text("x,y\n1,2\n")
-    write_sealed(folder, {"score": 1.5, "episodes": 10, "steps": 64}, ["line.csv"])
+    write_sealed(folder, {"score": 1.0, "episodes": 10, "steps": 64}, ["line.csv"])
     return folder
 
 
@@ -108,6 +113,28 @@ def test_another_runs_result_is_damage_and_so_is_its_whole_folder(folder: Path) 
 def test_a_result_that_contradicts_its_folder_is_damage(folder: Path, values: dict[str, Any], reason: str) -> None:
     change(folder, **values)
     assert reason in verify(folder, thorough=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [({"score": 2.5}, "another score"), ({"score": None}, "another score"), ({"seed": 3}, "seed=3, and config.yaml 0"),
+     ({"env": "Walker2d-v5"}, "env=Walker2d-v5"), ({"steps": 3}, "3 of ")],
+)  # fmt: skip
+def test_a_result_that_was_edited_and_sealed_again_is_found_by_a_thorough_look(
+    tmp_path: Path, values: dict[str, Any], reason: str
+) -> None:
+    config = compose(["env=hopper", "total_steps=64", "algorithm.horizon=64"])
+    (tmp_path / "config.yaml").write_text(dump(to_mapping(config)))
+    facts = {"run": run_hash(config), "env": "Hopper-v5", "seed": 0, "setting_hash": setting_hash(config)}
+    write_sealed(tmp_path, facts | {"score": 1.5, "episodes": 10, "steps": config.goal})
+    assert verify(tmp_path, thorough=True) == []
+    change(tmp_path, **values)
+    assert reason in verify(tmp_path, thorough=True)[0]
+    assert verify(tmp_path, thorough=False) == []
+
+
+def test_the_score_is_that_of_training() -> None:
+    assert results.SCORED == SCORE_EPISODES
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b"])

@@ -70,6 +70,13 @@ def test_run_folders_are_listed_in_the_order_of_their_seeds(tmp_path: Path) -> N
     assert list(run_folders(tmp_path)) == made
 
 
+def test_a_link_that_leads_to_itself_hides_no_run(tmp_path: Path) -> None:
+    made = make(tmp_path, "a", "ppo", "seed-0-000000000000")
+    for name in (made.with_name("seed-1-000000000001"), tmp_path / "runs" / "a" / "loop", tmp_path / "runs" / "loop"):
+        name.symlink_to(name.name)
+    assert list(run_folders(tmp_path)) == [made]
+
+
 def test_where_there_is_no_store_there_are_no_runs(tmp_path: Path) -> None:
     assert list(run_folders(tmp_path / "none")) == []
     (tmp_path / "runs").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -179,3 +180,34 @@ def test_a_run_that_a_dying_worker_still_has_open_is_waited_for(
     assert main(["run", sweep, *TINY, f"outputs={tmp_path}", "launcher.workers=1", "launcher.pack_size=3"]) == 0
     assert times_finished(tmp_path) == {1}
     assert count_starts(tmp_path) > 1, "the first pack was not kept out: nothing was tested"
+
+
+@pytest.mark.slow
+def test_a_pack_whose_process_cannot_be_started_waits_until_another_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = write_sweep(tmp_path, seeds=1)
+    started: list[subprocess.Popen[bytes]] = []
+    real = local._launch
+
+    def launch(file: PackFile) -> subprocess.Popen[bytes]:
+        if any(process.poll() is None for process in started):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        started.append(real(file))
+        return started[-1]
+
+    monkeypatch.setattr(local, "_launch", launch)
+    sizes = ["launcher.workers=2", "launcher.pack_size=2"]
+    assert main(["run", sweep, *TINY, f"outputs={tmp_path}", *sizes]) == 0
+    assert len(started) == 2
+
+
+def test_a_pack_whose_process_can_never_be_started_is_refused_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def launch(_: PackFile) -> subprocess.Popen[bytes]:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(local, "_launch", launch)
+    assert main(["run", write_sweep(tmp_path, seeds=1), *TINY, f"outputs={tmp_path}"]) == FAILED
+    assert "no process can be started for it: Resource temporarily unavailable" in "".join(capfd.readouterr())
