@@ -15,7 +15,8 @@ from ppo.__main__ import main
 from ppo.cli import composing, multirun
 from ppo.config.compose import compose
 from ppo.runs.store import folder_of
-from tests.test_command_lines import ROOT, environment, mistake
+from tests.console import ROOT, environment
+from tests.test_command_lines import mistake
 
 SMALL = ["algorithm.horizon=256", "algorithm.epochs=1", "total_steps=512", "compile=false"]
 

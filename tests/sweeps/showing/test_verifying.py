@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ppo.runs import published
+from sweeps import commands
 from sweeps.__main__ import main
 from sweeps.home import Home
 from sweeps.planning.runs import Run
@@ -84,10 +85,10 @@ def test_a_mistake_is_one_sentence(
 def test_cancelling_in_a_store_that_may_only_be_read_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(_path: Path) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Home, "driver", lambda _home: {"pid": 1, "host": "x"})
-    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(commands, "append", refuse)
     assert main(["cancel", "smoke", f"outputs={tmp_path}"]) == 2
     assert "cannot be written: Permission denied." in capsys.readouterr().err
