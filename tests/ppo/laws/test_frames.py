@@ -86,8 +86,8 @@ def test_a_checkpoint_holds_no_frames_but_those_that_are_shown(tmp_path: Path) -
 
 # -- games -------------------------------------------------------------------------------------------------------------
 
-TABLE_5 = ["experiment=table5", "algorithm.horizon=64", "algorithm.minibatch_size=128", "total_steps=2048"]
-SHORT_A2C = ["experiment=a2c_atari", "algorithm.updates=8", "total_steps=1920"]
+TABLE_5 = ["experiment=table5", "algorithm.horizon=32", "algorithm.minibatch_size=128", "total_steps=1024"]
+SHORT_A2C = ["experiment=a2c_atari", "algorithm.updates=4", "total_steps=960"]
 
 
 @pytest.mark.slow

@@ -244,12 +244,6 @@ def test_a_restored_state_of_sticky_actions_continues_bit_for_bit() -> None:
     assert_restored("seaquest", 40, 20, sticky=0.9)  # past the first second, in which nothing can be steered
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("game", games.TABLE6)
-def test_every_game_of_table_6_is_restored_bit_for_bit(game: str) -> None:
-    assert_restored(game, 100, 250)
-
-
 def test_saving_a_state_changes_nothing() -> None:
     saved, steady = made("breakout"), made("breakout")
     saved.reset()
