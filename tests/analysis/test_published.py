@@ -20,7 +20,7 @@ from tests.analysis.folders import cells
 
 PUBLISHED = Path(__file__).parents[2] / "outputs" / "published"
 SWEEPS = {path.name.partition(".")[0]: read(path) for path in files(PUBLISHED)}
-RUNS = {"clipping": 84, "figure2": 1, "figure3": 147, "first_row": 45, "random": 42, "table1": 231}
+RUNS = {"atari2_long": 2, "clipping": 84, "figure2": 1, "figure3": 147, "first_row": 45, "random": 42, "table1": 231}
 
 every_sweep = pytest.mark.parametrize("published", SWEEPS.values(), ids=SWEEPS)
 

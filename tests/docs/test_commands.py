@@ -16,7 +16,7 @@ from sweeps.__main__ import main as sweeps
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 SHOWN = re.compile(r"^    (ppo(?:-sweeps|-analysis)? .+)$|`(ppo(?:-sweeps|-analysis)? [^`]+)`", re.MULTILINE)
-PLACEHOLDER = re.compile(r"NAME|NEW|FOLDER|path/to|my_module|--help")  # not to be typed as it is written
+PLACEHOLDER = re.compile(r"NAME|NEW|FOLDER|SWEEP|path/to|my_module|--help")  # not to be typed as it is written
 
 
 def commands(program: str, *, without: str = "") -> list[str]:
@@ -56,7 +56,7 @@ def test_the_sweep_file_that_is_shown_has_the_runs_it_says(capsys: pytest.Captur
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", commands("ppo-sweeps", without="logs|cancel|status|run$|retry$|ls$"))
+@pytest.mark.parametrize("words", commands("ppo-sweeps", without="logs|cancel|status|verify|plan$|run$|retry$|ls$"))
 def test_a_sweep_that_is_shown_can_be_planned(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     command, *rest = shlex.split(words)
     assert (sweeps([command if command == "ls" else "plan", *rest]), capsys.readouterr().err) == (0, "")
