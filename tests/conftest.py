@@ -30,7 +30,16 @@ def pytest_make_collect_report(
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    return (yield from _skipping())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    return (yield from _skipping())
+
+
+def _skipping() -> Generator[None, object, object]:
     try:
         return (yield)
     except (ModuleNotFoundError, PackageNotFoundError) as error:

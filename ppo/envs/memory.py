@@ -62,11 +62,6 @@ def _parts(config: Config, spec: Spec) -> dict[str, int]:
     }
 
 
-def weights(config: Config) -> int:
-    """How many parameters a run's networks have; makes its task, to see its spaces."""
-    return _weights(config, _spec(config.env))
-
-
 def _weights(config: Config, spec: Spec) -> int:
     network = config.network
     heads = (network.features(spec.obs) + 1) * (spec.action.size + 1)

@@ -8,8 +8,11 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ppo.config.run import Config
-from ppo.envs.memory import check_memory, weights
+from ppo.data import Space
+from ppo.envs.memory import check_memory
 from ppo.runs.provenance import code_hashes
 from ppo.runs.results import RESULT
 from ppo.runs.states import TO_RETRY, TO_TRAIN, Standing, State, standing
@@ -21,6 +24,7 @@ from sweeps.planning.speeds import Speeds, speeds
 
 TABLE_BYTES = 240_000  # by `du`, of the tables of a finished run of 1M steps
 SAVED_BYTES = 28  # of a weight: with Adam's two moments in each of two checkpoints, and once in the policy
+SPACES = {"vectors": Space((11,), np.dtype(np.float64)), "frames": Space((84, 84, 4), np.dtype(np.uint8))}  # usual ones
 OTHER_BYTES = 60_000  # of a run: simulators in the checkpoints, small files
 
 
@@ -137,7 +141,9 @@ def disk_needed(plan: Plan) -> int:
 
 
 def _bytes(config: Config) -> int:
-    return round(OTHER_BYTES + SAVED_BYTES * weights(config) + TABLE_BYTES * config.total_steps / 1e6)
+    network = config.network
+    weights = network.weights(SPACES[network.takes or "vectors"]) * (1 if network.shared else 2)
+    return round(OTHER_BYTES + SAVED_BYTES * weights + TABLE_BYTES * config.total_steps / 1e6)
 
 
 def disk_free(outputs: Path) -> int:
