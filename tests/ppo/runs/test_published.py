@@ -24,11 +24,16 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+def packed(content: bytes) -> bytes:
+    """A file with our header, whatever this Python's would be."""
+    return HEADER + gzip.compress(content, mtime=0)[len(HEADER) :]
+
+
 def rewritten(path: Path, change: Callable[[Any], object]) -> None:
     """Change a file's content by hand, and compress it again."""
     content = json.loads(gzip.decompress(path.read_bytes()))
     change(content)
-    path.write_bytes(HEADER + gzip.compress(json.dumps(content).encode(), mtime=0)[len(HEADER) :])
+    path.write_bytes(packed(json.dumps(content).encode()))
 
 
 def test_a_published_sweep_is_read_as_it_was_written(path: Path) -> None:
@@ -85,12 +90,10 @@ def test_a_record_that_was_changed_by_hand_is_damaged_and_the_others_are_read(pa
     [
         b"",
         b"{}",
-        gzip.compress(b"{}", mtime=0),
-        HEADER + gzip.compress(b"{}", mtime=0)[len(HEADER) :],
-        gzip.compress(b"[1]", mtime=0),
-        gzip.compress(b'{"sweep": "x", "runs": [{}], "records": {}}', mtime=0),
-        gzip.compress(b'{"sweep": "x", "runs": [], "records": {"a": 1}}', mtime=0),
-        gzip.compress(b"{" * 100, mtime=0)[:-9],
+        packed(b"{}"),
+        packed(b"[1]"),
+        packed(b'{"sweep": "x", "runs": [{}], "records": {}}'),
+        packed(b"{" * 100)[:-9],
     ],
 )
 def test_a_damaged_file_is_named(path: Path, content: bytes) -> None:
