@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import signal
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 import yaml
@@ -19,6 +16,7 @@ from sweeps.__main__ import main as sweeps
 from sweeps.home import Home
 from sweeps.planning.runs import Run, sweep_runs
 from sweeps.planning.spec import load
+from tests.attack._limit import limited
 from tests.sealed import write_sealed
 from tests.sweeps.small import TINY
 
@@ -108,7 +106,7 @@ def run_command(name: str, sample: Sample) -> Said:
     words = [word for one in COMMANDS[name] for word in stands_for.get(one, [one])] + [f"outputs={sample.store}"]
     out, err = io.StringIO(), io.StringIO()
     main = analysis if COMMANDS[name][0] in ("table1", "scores", "publish") else sweeps
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _hanging():
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), limited(SECONDS):
         try:
             status: int | str = int(main(words))
         except SystemExit as end:
@@ -116,17 +114,3 @@ def run_command(name: str, sample: Sample) -> Said:
         except BaseException as error:
             status = f"{type(error).__name__}: {error}"[:200]
     return Said(status, out.getvalue(), err.getvalue())
-
-
-@contextlib.contextmanager
-def _hanging() -> Iterator[None]:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError("it hangs")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import analysis.__main__
 import ppo.__main__
 import sweeps.__main__
 from ppo.config import groups
+from tests.attack._limit import limited
 from tests.attack._lines import Line, lines, write_files
 from tests.attack.result import Result
 
@@ -114,18 +114,11 @@ def _working_directory(path: Path) -> Iterator[Path]:
 def _guarded() -> Iterator[None]:
     """While open, a command that hangs is interrupted; what it changes of this process is put back."""
     folders, modules_path, environment = list(groups._added), list(sys.path), dict(os.environ)
-    before = signal.signal(signal.SIGALRM, _late)
-    signal.alarm(SECONDS)
     try:
-        yield
+        with limited(SECONDS):
+            yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
         GlobalHydra.instance().clear()
         groups._added[:], sys.path[:] = folders, modules_path
         os.environ.clear()
         os.environ.update(environment)
-
-
-def _late(_number: int, _frame: object) -> None:
-    raise TimeoutError(f"it took more than {SECONDS} s")
